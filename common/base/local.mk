@@ -1,0 +1,11 @@
+noinst_LIBRARIES += common/base/libbase.a
+common_base_libbase_a_SOURCES = \
+	%D%/arena.c %D%/arena.h \
+	%D%/buf.c %D%/buf.h \
+	%D%/charclass.c \
+	%D%/clock.c %D%/clock.h \
+	%D%/crc32c.c %D%/crc32c.h \
+	%D%/err.c %D%/err.h \
+	%D%/log.c %D%/log.h \
+	%D%/slice.c %D%/slice.h \
+	%D%/strnum.c %D%/strnum.h

@@ -1,0 +1,1 @@
+# tests/pop3d
