@@ -1,1 +1,24 @@
-# tests/fuzz
+# A fuzz target is tests/fuzz/fuzz-NAME.c with LLVMFuzzerTestOneInput(). With
+# --enable-fuzz (clang) it is a libFuzzer binary; otherwise main.c replays the
+# seeds in tests/fuzz/seeds/NAME and runs seeded mutations of them, so that the
+# ordinary test run fuzzes every target for a short, repeatable while.
+FUZZ_TARGETS =
+EXTRA_DIST += tests/fuzz/seeds
+noinst_LIBRARIES += tests/fuzz/libfuzzmain.a
+tests_fuzz_libfuzzmain_a_SOURCES = %D%/main.c
+
+if FUZZ
+FUZZ_MAIN =
+FUZZ_LINKFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+noinst_PROGRAMS += $(FUZZ_TARGETS)
+else
+FUZZ_MAIN = tests/fuzz/libfuzzmain.a
+FUZZ_LINKFLAGS = $(AM_LDFLAGS)
+check_PROGRAMS += $(FUZZ_TARGETS)
+TESTS += $(FUZZ_TARGETS)
+endif
+
+FUZZ_TARGETS += tests/fuzz/fuzz-wire
+tests_fuzz_fuzz_wire_SOURCES = %D%/fuzz-wire.c
+tests_fuzz_fuzz_wire_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_wire_LDADD = $(FUZZ_MAIN) $(BASE_LIBS) $(BSD_LIBS)
