@@ -22,3 +22,10 @@ FUZZ_TARGETS += tests/fuzz/fuzz-wire
 tests_fuzz_fuzz_wire_SOURCES = %D%/fuzz-wire.c
 tests_fuzz_fuzz_wire_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_wire_LDADD = $(FUZZ_MAIN) $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_MAIL_LIBS = $(FUZZ_MAIN) common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-address
+tests_fuzz_fuzz_address_SOURCES = %D%/fuzz-address.c
+tests_fuzz_fuzz_address_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_address_LDADD = $(FUZZ_MAIL_LIBS)

@@ -1,1 +1,5 @@
-# tests/mail
+MAIL_TEST_LIBS = common/mail/libmail.a common/ipc/libipc.a common/base/libbase.a $(UNIT_LIBS) $(BSD_LIBS)
+
+UNIT_TESTS += tests/mail/test-address
+tests_mail_test_address_SOURCES = %D%/test-address.c
+tests_mail_test_address_LDADD = $(MAIL_TEST_LIBS)
