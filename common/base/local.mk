@@ -7,5 +7,6 @@ common_base_libbase_a_SOURCES = \
 	%D%/crc32c.c %D%/crc32c.h \
 	%D%/err.c %D%/err.h \
 	%D%/log.c %D%/log.h \
+	%D%/loop.h \
 	%D%/slice.c %D%/slice.h \
 	%D%/strnum.c %D%/strnum.h

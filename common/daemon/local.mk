@@ -1,1 +1,7 @@
-# common/daemon
+noinst_LIBRARIES += common/daemon/libdaemon.a
+common_daemon_libdaemon_a_SOURCES = \
+	%D%/conf.h \
+	%D%/conn.h \
+	%D%/daemon.h \
+	%D%/roles.c %D%/roles.h \
+	%D%/sandbox.h

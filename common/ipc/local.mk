@@ -1,3 +1,6 @@
 noinst_LIBRARIES += common/ipc/libipc.a
 common_ipc_libipc_a_SOURCES = \
+	%D%/channel.h \
+	%D%/proto_account.h %D%/proto_dns.h %D%/proto_job.h %D%/proto_master.h %D%/proto_spool.h \
+	%D%/protocols.c \
 	%D%/wire.c %D%/wire.h

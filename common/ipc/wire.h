@@ -98,11 +98,19 @@ void wire_print_str(struct buf *b, const char *name, struct slice s);
 	T##_print(b, &m->n); \
 	buf_add_cstr(b, " }");
 
+/* One .c file of a protocol defines WIRE_IMPLEMENT_HERE before its header, which then implements too. */
+#ifdef WIRE_IMPLEMENT_HERE
+#define WIRE_MAYBE_IMPLEMENT(T, FIELDS) WIRE_IMPLEMENT(T, FIELDS)
+#else
+#define WIRE_MAYBE_IMPLEMENT(T, FIELDS)
+#endif
+
 #define WIRE_DECLARE(T, FIELDS) \
 	struct T { FIELDS(WIRE_S) }; \
 	void T##_encode(struct buf *b, const struct T *m); \
 	int T##_decode(struct cursor *c, struct arena *a, struct T *m) MUST_CHECK; \
-	void T##_print(struct buf *b, const struct T *m);
+	void T##_print(struct buf *b, const struct T *m); \
+	WIRE_MAYBE_IMPLEMENT(T, FIELDS)
 
 #define WIRE_IMPLEMENT(T, FIELDS) \
 	void T##_encode(struct buf *b, const struct T *m) { FIELDS(WIRE_E) } \

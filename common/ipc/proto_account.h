@@ -1,0 +1,53 @@
+#ifndef PABAL_IPC_PROTO_ACCOUNT_H
+#define PABAL_IPC_PROTO_ACCOUNT_H
+
+#include "common/ipc/channel.h"
+#include "common/ipc/wire.h"
+
+/* "account": domains, users, aliases and logins. Only accountd knows a password's
+ * hash; only pop3d, imapd (later smtpd, httpd) may ask LOGIN, only deliver-local GRANT. */
+enum { PROTO_ACCOUNT_MAJOR = 1, PROTO_ACCOUNT_MINOR = 0 };
+
+#define ACCOUNT_FAIL_FIELDS(X) X##_U32(code) X##_STR(text, 1024)
+IPC_MESSAGE(account_fail, 1, ACCOUNT_FAIL_FIELDS)
+#define ACCOUNT_OK_FIELDS(X) X##_U64(value)
+IPC_MESSAGE(account_ok, 2, ACCOUNT_OK_FIELDS)
+
+enum { ADDRESS_LOCAL = 1 /* user or alias exists */, ADDRESS_UNKNOWN = 2 /* our domain, nobody there */, ADDRESS_REMOTE = 3 };
+/* smtpd at RCPT, qmgr for routing. address "local@domain"; "postmaster" alone is the first domain's. */
+#define ACCOUNT_LOOKUP_FIELDS(X) X##_STR(address, 1024)
+IPC_MESSAGE(account_lookup, 10, ACCOUNT_LOOKUP_FIELDS)
+#define ACCOUNT_LOOKUP_REPLY_FIELDS(X) X##_U8(kind)
+IPC_MESSAGE(account_lookup_reply, 11, ACCOUNT_LOOKUP_REPLY_FIELDS)
+
+/* deliver-local: what a recipient means, aliases expanded (at most 1000 targets, depth 20,
+ * loops cut). A target is an account here, with the grant that spoold asks for, or an address elsewhere. */
+#define ACCOUNT_RESOLVE_FIELDS(X) X##_U64(msgid) X##_STR(address, 1024)
+IPC_MESSAGE(account_resolve, 12, ACCOUNT_RESOLVE_FIELDS)
+#define ACCOUNT_TARGET_FIELDS(X) X##_U64(account) X##_STR(address, 1024) X##_STR(detail, 256) X##_BYTES(grant, 256)
+WIRE_DECLARE(account_target, ACCOUNT_TARGET_FIELDS)     /* account 0: forward to address */
+#define ACCOUNT_RESOLVED_FIELDS(X) X##_U8(kind) X##_LIST(account_target, targets, 1000)
+IPC_MESSAGE(account_resolved, 13, ACCOUNT_RESOLVED_FIELDS)
+
+/* A login with name and password from a client at addr. fail: DENIED (wrong, whatever is wrong),
+ * AGAIN (slowed or overloaded: the client should come back), IO. value of the reply's token: for spool_open. */
+#define ACCOUNT_LOGIN_FIELDS(X) X##_STR(user, 1024) X##_SECRET(password, 1024) X##_STR(addr, 64) X##_STR(service, 16)
+IPC_MESSAGE(account_login, 14, ACCOUNT_LOGIN_FIELDS)
+#define ACCOUNT_LOGGED_IN_FIELDS(X) X##_U64(account) X##_STR(user, 1024) X##_BYTES(token, 256)
+IPC_MESSAGE(account_logged_in, 15, ACCOUNT_LOGGED_IN_FIELDS)
+
+/* ---- pabal, on the control socket ---- */
+enum { ADMIN_DOMAIN_ADD = 1, ADMIN_DOMAIN_DELETE, ADMIN_USER_ADD, ADMIN_USER_DELETE, ADMIN_USER_PASSWORD,
+	ADMIN_ALIAS_ADD, ADMIN_ALIAS_DELETE };
+/* name: domain, user@domain or alias@domain; target of an alias; password of a user. -> account_ok with the account's number */
+#define ACCOUNT_ADMIN_FIELDS(X) X##_U8(verb) X##_STR(name, 1024) X##_STR(target, 1024) X##_SECRET(password, 1024)
+IPC_MESSAGE(account_admin, 20, ACCOUNT_ADMIN_FIELDS)
+enum { ADMIN_LIST_DOMAINS = 1, ADMIN_LIST_USERS, ADMIN_LIST_ALIASES };
+#define ACCOUNT_LIST_FIELDS(X) X##_U8(what) X##_STR(domain, 255) X##_STR(after, 2200) X##_U32(n)
+IPC_MESSAGE(account_list, 21, ACCOUNT_LIST_FIELDS)
+#define ACCOUNT_ITEM_FIELDS(X) X##_STR(name, 1024) X##_STR(target, 1024) X##_U64(account) X##_U64(created)
+WIRE_DECLARE(account_item, ACCOUNT_ITEM_FIELDS)
+#define ACCOUNT_LIST_REPLY_FIELDS(X) X##_LIST(account_item, items, 10000) X##_U8(more)
+IPC_MESSAGE(account_list_reply, 22, ACCOUNT_LIST_REPLY_FIELDS)
+
+#endif
