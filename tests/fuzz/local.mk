@@ -29,3 +29,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-address
 tests_fuzz_fuzz_address_SOURCES = %D%/fuzz-address.c
 tests_fuzz_fuzz_address_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_address_LDADD = $(FUZZ_MAIL_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-dotreader
+tests_fuzz_fuzz_dotreader_SOURCES = %D%/fuzz-dotreader.c
+tests_fuzz_fuzz_dotreader_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_dotreader_LDADD = $(FUZZ_MAIL_LIBS)

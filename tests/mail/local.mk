@@ -3,3 +3,7 @@ MAIL_TEST_LIBS = common/mail/libmail.a common/ipc/libipc.a common/base/libbase.a
 UNIT_TESTS += tests/mail/test-address
 tests_mail_test_address_SOURCES = %D%/test-address.c
 tests_mail_test_address_LDADD = $(MAIL_TEST_LIBS)
+
+UNIT_TESTS += tests/mail/test-framing
+tests_mail_test_framing_SOURCES = %D%/test-framing.c
+tests_mail_test_framing_LDADD = $(MAIL_TEST_LIBS)
