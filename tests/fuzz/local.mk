@@ -34,3 +34,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-dotreader
 tests_fuzz_fuzz_dotreader_SOURCES = %D%/fuzz-dotreader.c
 tests_fuzz_fuzz_dotreader_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_dotreader_LDADD = $(FUZZ_MAIL_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-header
+tests_fuzz_fuzz_header_SOURCES = %D%/fuzz-header.c
+tests_fuzz_fuzz_header_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_header_LDADD = $(FUZZ_MAIL_LIBS)

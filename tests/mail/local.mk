@@ -7,3 +7,11 @@ tests_mail_test_address_LDADD = $(MAIL_TEST_LIBS)
 UNIT_TESTS += tests/mail/test-framing
 tests_mail_test_framing_SOURCES = %D%/test-framing.c
 tests_mail_test_framing_LDADD = $(MAIL_TEST_LIBS)
+
+UNIT_TESTS += tests/mail/test-date
+tests_mail_test_date_SOURCES = %D%/test-date.c
+tests_mail_test_date_LDADD = $(MAIL_TEST_LIBS)
+
+UNIT_TESTS += tests/mail/test-header
+tests_mail_test_header_SOURCES = %D%/test-header.c
+tests_mail_test_header_LDADD = $(MAIL_TEST_LIBS)
