@@ -7,6 +7,10 @@ common_base_libbase_a_SOURCES = \
 	%D%/crc32c.c %D%/crc32c.h \
 	%D%/err.c %D%/err.h \
 	%D%/log.c %D%/log.h \
-	%D%/loop.h \
+	%D%/loop.c %D%/loop.h \
+	%D%/poller.h \
 	%D%/slice.c %D%/slice.h \
 	%D%/strnum.c %D%/strnum.h
+if LINUX
+common_base_libbase_a_SOURCES += %D%/poller_linux.c
+endif

@@ -3,7 +3,7 @@
 
 #include "common/daemon/conf.h"
 #include "common/base/loop.h"
-#include "common/daemon/roles.h"
+#include "common/ipc/roles.h"
 #include "common/ipc/channel.h"
 
 /*

@@ -3,5 +3,4 @@ common_daemon_libdaemon_a_SOURCES = \
 	%D%/conf.h \
 	%D%/conn.h \
 	%D%/daemon.h \
-	%D%/roles.c %D%/roles.h \
 	%D%/sandbox.h

@@ -94,22 +94,17 @@ void channel_cancel(struct channel *ch, uint32_t id);
 #define IPC_REPLY_FD(ch, T, id, m, fd) (T##_encode(channel_begin(ch), (m)), channel_end((ch), T##_MSG, (id), true, (fd)))
 #define IPC_REQUEST(ch, T, m, timeout_ms, fn, ctx) \
 	(T##_encode(channel_begin(ch), (m)), channel_end_request((ch), T##_MSG, -1, (timeout_ms), (fn), (ctx)))
-/* 0 when m is a T, decoded into *out_r down to its last byte. */
-#define IPC_DECODE(m, T, a, out_r) \
-	ipc_decode_end(&(struct cursor){ (m)->payload, 0 }, (m)->type == T##_MSG, (a), (out_r), \
-	    (int (*)(struct cursor *, struct arena *, void *))(void (*)(void))T##_decode)
-int ipc_decode_end(struct cursor *c, bool type_fits, struct arena *a, void *out_r,
-    int (*decode)(struct cursor *, struct arena *, void *)) MUST_CHECK;
+/* 0 when m is a T, decoded into *out_r down to its last byte; ERR_STATE when it is another message. */
+#define IPC_DECODE(m, T, a, out_r) T##_take((m), (a), (out_r))
 
 #define IPC_MESSAGE(T, number, FIELDS) \
 	enum { T##_MSG = (number) }; \
-	WIRE_DECLARE(T, FIELDS)
-
-/* For --trace-ipc and the log: the table of a protocol's messages. */
-struct ipc_msg_desc {
-	uint16_t type;
-	const char *name;
-	int (*print)(struct buf *b, struct slice payload, struct arena *a);
-};
+	WIRE_DECLARE(T, FIELDS) \
+	static inline MUST_CHECK int T##_take(const struct ipc_msg *m, struct arena *a, struct T *out_r) \
+	{ \
+		struct cursor c = cursor_of(m->payload); \
+		int r = m->type == T##_MSG ? T##_decode(&c, a, out_r) : ERR_STATE; \
+		return r != 0 ? r : cur_end(&c); \
+	}
 
 #endif

@@ -1,5 +1,5 @@
-#ifndef PABAL_DAEMON_ROLES_H
-#define PABAL_DAEMON_ROLES_H
+#ifndef PABAL_IPC_ROLES_H
+#define PABAL_IPC_ROLES_H
 
 /* The processes, and who talks to whom: the arrows of the picture in
  * ARCHITECTURE.md. master makes one socket pair per arrow and instance. */

@@ -1,4 +1,4 @@
-#include "common/daemon/roles.h"
+#include "common/ipc/roles.h"
 
 #include <string.h>
 
