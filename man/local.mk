@@ -1,1 +1,2 @@
 # man
+dist_man_MANS += %D%/pabal.conf.5

@@ -1,1 +1,11 @@
 # tests/daemon
+DAEMON_TEST_LIBS = $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)
+
+UNIT_TESTS += tests/daemon/test-conf
+tests_daemon_test_conf_SOURCES = %D%/test-conf.c
+tests_daemon_test_conf_LDADD = $(DAEMON_TEST_LIBS)
+
+# The table of options as text, for tests/lint/man-options.t.
+check_PROGRAMS += tests/daemon/conf-options
+tests_daemon_conf_options_SOURCES = %D%/conf-options.c
+tests_daemon_conf_options_LDADD = $(DAEMON_LIBS) $(SYS_LIBS)

@@ -39,3 +39,7 @@ FUZZ_TARGETS += tests/fuzz/fuzz-header
 tests_fuzz_fuzz_header_SOURCES = %D%/fuzz-header.c
 tests_fuzz_fuzz_header_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_header_LDADD = $(FUZZ_MAIL_LIBS)
+FUZZ_TARGETS += tests/fuzz/fuzz-conf
+tests_fuzz_fuzz_conf_SOURCES = %D%/fuzz-conf.c
+tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_conf_LDADD = $(FUZZ_MAIN) $(DAEMON_LIBS) $(SYS_LIBS)
