@@ -19,7 +19,8 @@ struct daemon;
 
 struct daemon_peer_spec {
 	enum role role;
-	const struct ipc_handler *handlers;     /* what this peer may send; NULL: only replies */
+	const struct ipc_handler *handlers;     /* what this peer may send, called with the struct daemon
+	                                         * as ctx; NULL: only replies */
 	void (*on_open)(struct daemon *d, struct channel *ch);              /* may be NULL */
 	void (*on_close)(struct daemon *d, struct channel *ch, int why);    /* may be NULL */
 };
@@ -35,9 +36,11 @@ struct daemon_spec {
 	int (*start)(struct daemon *d);         /* in the sandbox; may be NULL */
 	/* A listening socket (non-blocking). The process keeps it. May be NULL. */
 	void (*listener)(struct daemon *d, enum conf_listen_service svc, int fd);
-	/* A local control socket: only for the processes that serve the pabal command. */
-	void (*control)(struct daemon *d, struct channel *ch);
+	/* What the pabal command may ask on this process's control socket; ctx is the struct daemon.
+	 * The socket's mode decides who may connect (root, the admin group). NULL: there is no socket. */
+	const char *control_proto;
 	const struct ipc_handler *control_handlers;
+	void (*control_closed)(struct daemon *d, struct channel *ch);   /* may be NULL */
 	void (*reload)(struct daemon *d, const struct conf *old);   /* d->conf is the new one already */
 	/* Take nothing new, finish what is in flight, then call daemon_done(). NULL: at once.
 	 * After conf->stop_timeout master kills. */

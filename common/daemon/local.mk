@@ -7,6 +7,6 @@ common_daemon_libdaemon_a_SOURCES = \
 	%D%/conf_net.c \
 	%D%/conf_table.c \
 	%D%/conf_value.c \
-	%D%/conn.h \
-	%D%/daemon.h \
+	%D%/conn.c %D%/conn.h \
+	%D%/daemon.c %D%/daemon.h \
 	%D%/sandbox.h

@@ -314,7 +314,7 @@ static int message_take(struct channel *ch, struct ipc_msg *m)
 	}
 	for (const struct ipc_handler *h = ch->conf.handlers; h != NULL && h->fn != NULL; h++)
 		if (h->type == m->type)
-			return h->fn(ch, m, ch->conf.ctx);
+			return h->fn(ch, m, ch->conf.handler_ctx != NULL ? ch->conf.handler_ctx : ch->conf.ctx);
 	return ERR_STATE;
 }
 

@@ -48,6 +48,7 @@ struct channel_conf {
 	void (*on_open)(struct channel *ch, void *ctx);         /* HELLO has come; may be NULL */
 	void (*on_close)(struct channel *ch, int why, void *ctx);/* may be NULL */
 	void *ctx;
+	void *handler_ctx;              /* for the handlers; NULL: ctx */
 };
 
 enum { IPC_MAX_FRAME = 4 * 1024 * 1024 };

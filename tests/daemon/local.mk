@@ -9,3 +9,7 @@ tests_daemon_test_conf_LDADD = $(DAEMON_TEST_LIBS)
 check_PROGRAMS += tests/daemon/conf-options
 tests_daemon_conf_options_SOURCES = %D%/conf-options.c
 tests_daemon_conf_options_LDADD = $(DAEMON_LIBS) $(SYS_LIBS)
+
+UNIT_TESTS += tests/daemon/test-conn
+tests_daemon_test_conn_SOURCES = %D%/test-conn.c
+tests_daemon_test_conn_LDADD = $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)

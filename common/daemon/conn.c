@@ -1,0 +1,544 @@
+#include "common/daemon/conn.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+
+enum {
+	OUT_MAX = 16 * 1024 * 1024,     /* a session that writes this much unread is broken: it must use DRAIN */
+	READ_CHUNK = 16 * 1024,
+	LINGER_MS = 10 * 1000,
+};
+
+struct conn {
+	struct loop *loop;
+	struct loop_fd lfd;
+	struct loop_timer timer;
+	struct loop_task flush_task, again_task;
+	struct conn_ops ops;
+	struct buf in, out;
+	uint64_t timeout_ms;
+	int fd, err;
+	bool connecting, paused, eof, eof_told, broken, finishing, throttled, want_drain;
+	uint16_t peer_port;
+	char peer[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN];
+	bool *gone;                     /* set when the callback that runs now freed us */
+};
+
+static void conn_ready(void *ctx, unsigned events);
+static void conn_flush(void *ctx);
+
+static bool in_full(const struct conn *c) { return buf_len(&c->in) >= CONN_IN_MAX; }
+
+static void conn_watch(struct conn *c)
+{
+	unsigned ev = 0;
+
+	if (!c->connecting && !c->paused && !c->throttled && !c->eof && !in_full(c) && !c->finishing)
+		ev |= LOOP_READ;
+	if (c->connecting || buf_len(&c->out) != 0)
+		ev |= LOOP_WRITE;
+	loop_fd_set(c->loop, &c->lfd, ev);
+}
+
+/* False when the callback freed the connection. */
+static bool conn_tell(struct conn *c, enum conn_event ev)
+{
+	bool gone = false, *outer = c->gone;
+
+	c->gone = &gone;
+	c->ops.event(c->ops.ctx, c, ev);
+	if (gone) {
+		if (outer != NULL)
+			*outer = true;
+		return false;
+	}
+	c->gone = outer;
+	return true;
+}
+
+static void conn_free(struct conn *c)
+{
+	if (c->gone != NULL)
+		*c->gone = true;
+	loop_timer_del(c->loop, &c->timer);
+	loop_task_del(c->loop, &c->flush_task);
+	loop_task_del(c->loop, &c->again_task);
+	loop_fd_del(c->loop, &c->lfd);
+	(void)close(c->fd);
+	buf_free(&c->in);
+	buf_free(&c->out);
+	free(c);
+}
+
+static void conn_break(struct conn *c, int err)
+{
+	if (c->finishing) {
+		conn_free(c);
+		return;
+	}
+	c->broken = true;
+	c->err = err;
+	loop_timer_del(c->loop, &c->timer);
+	loop_fd_del(c->loop, &c->lfd);
+	(void)conn_tell(c, CONN_ERROR);
+}
+
+static void timer_fired(void *ctx)
+{
+	struct conn *c = ctx;
+
+	if (c->finishing)
+		conn_free(c);
+	else
+		(void)conn_tell(c, CONN_TIMEOUT);
+}
+
+static void timer_touch(struct conn *c)
+{
+	if (c->timeout_ms != 0 && !c->finishing)
+		loop_timer_set(c->loop, &c->timer, c->timeout_ms, timer_fired, c);
+}
+
+static void addr_text(int fd, bool peer, char *text, uint16_t *port_r)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in4;
+		struct sockaddr_in6 in6;
+	} u;
+	socklen_t len = sizeof(u);
+	const void *a;
+	int r = peer ? getpeername(fd, &u.sa, &len) : getsockname(fd, &u.sa, &len);
+
+	text[0] = '\0';
+	if (r != 0 || (u.sa.sa_family != AF_INET && u.sa.sa_family != AF_INET6))
+		return;
+	a = u.sa.sa_family == AF_INET ? (const void *)&u.in4.sin_addr : (const void *)&u.in6.sin6_addr;
+	*port_r = ntohs(u.sa.sa_family == AF_INET ? u.in4.sin_port : u.in6.sin6_port);
+	if (u.sa.sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&u.in6.sin6_addr))
+		(void)inet_ntop(AF_INET, (const uint8_t *)a + 12, text, INET6_ADDRSTRLEN);
+	else
+		(void)inet_ntop(u.sa.sa_family, a, text, INET6_ADDRSTRLEN);
+}
+
+static struct conn *conn_new(struct loop *l, int fd, const struct conn_ops *ops, bool connecting)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+	int on = 1;
+
+	if (c == NULL) {
+		(void)close(fd);
+		return NULL;
+	}
+	c->loop = l;
+	c->fd = fd;
+	c->ops = *ops;
+	c->connecting = connecting;
+	c->in = BUF_INIT(CONN_IN_MAX + READ_CHUNK);
+	c->out = BUF_INIT(OUT_MAX);
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (loop_fd_add(l, &c->lfd, fd, connecting ? LOOP_WRITE : LOOP_READ, conn_ready, c) != 0) {
+		(void)close(fd);
+		free(c);
+		return NULL;
+	}
+	return c;
+}
+
+struct conn *conn_accept(struct loop *l, int fd, const struct conn_ops *ops)
+{
+	struct conn *c = conn_new(l, fd, ops, false);
+	uint16_t port;
+
+	if (c != NULL) {
+		addr_text(fd, true, c->peer, &c->peer_port);
+		addr_text(fd, false, c->local, &port);
+	}
+	return c;
+}
+
+/* Fills in a socket address; its length, or 0 for a family or text that is none. */
+static socklen_t sockaddr_make(struct sockaddr_storage *ss, uint8_t family, const uint8_t *addr, uint16_t port)
+{
+	struct sockaddr_in *in4 = (struct sockaddr_in *)(void *)ss;
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)(void *)ss;
+
+	memset(ss, 0, sizeof(*ss));
+	if (family == 4) {
+		in4->sin_family = AF_INET;
+		in4->sin_port = htons(port);
+		memcpy(&in4->sin_addr, addr, 4);
+		return sizeof(*in4);
+	}
+	in6->sin6_family = AF_INET6;
+	in6->sin6_port = htons(port);
+	memcpy(&in6->sin6_addr, addr, 16);
+	return sizeof(*in6);
+}
+
+static int bind_local(int fd, uint8_t family, const char *text)
+{
+	struct sockaddr_storage ss;
+	uint8_t addr[16];
+	socklen_t len;
+
+	if (text == NULL || text[0] == '\0' || inet_pton(family == 4 ? AF_INET : AF_INET6, text, addr) != 1)
+		return 0;       /* of the other family: the system chooses */
+	len = sockaddr_make(&ss, family, addr, 0);
+	return bind(fd, (struct sockaddr *)&ss, len);
+}
+
+struct conn *conn_connect(struct loop *l, uint8_t family, const uint8_t *addr, uint16_t port,
+    const char *bind_addr, uint64_t timeout_ms, const struct conn_ops *ops)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sockaddr_make(&ss, family, addr, port);
+	struct conn *c;
+	int fd = socket(family == 4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return NULL;
+	if (bind_local(fd, family, bind_addr) != 0 ||
+	    (connect(fd, (struct sockaddr *)&ss, len) != 0 && errno != EINPROGRESS)) {
+		int e = errno;
+
+		(void)close(fd);
+		errno = e;
+		return NULL;
+	}
+	c = conn_new(l, fd, ops, true);
+	if (c == NULL)
+		return NULL;
+	(void)inet_ntop(family == 4 ? AF_INET : AF_INET6, addr, c->peer, sizeof(c->peer));
+	c->peer_port = port;
+	c->timeout_ms = timeout_ms;
+	timer_touch(c);
+	return c;
+}
+
+/* ---- reading --------------------------------------------------------------- */
+
+static bool conn_connected(struct conn *c)
+{
+	socklen_t len = sizeof(int);
+	uint16_t port;
+	int e = 0;
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &len) != 0)
+		e = errno;
+	if (e != 0) {
+		conn_break(c, e);
+		return false;
+	}
+	c->connecting = false;
+	addr_text(c->fd, false, c->local, &port);
+	timer_touch(c);
+	return conn_tell(c, CONN_CONNECTED);
+}
+
+static bool conn_read(struct conn *c)
+{
+	uint8_t *p;
+	ssize_t n;
+
+	if (c->paused || c->throttled || c->eof || in_full(c) || c->finishing)
+		return true;
+	p = buf_reserve(&c->in, READ_CHUNK);
+	if (p == NULL) {
+		conn_break(c, ENOMEM);
+		return false;
+	}
+	n = recv(c->fd, p, READ_CHUNK, 0);
+	if (n < 0) {
+		if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
+			return true;
+		conn_break(c, errno);
+		return false;
+	}
+	if (n == 0) {
+		c->eof = c->eof_told = true;
+		return conn_tell(c, CONN_EOF);
+	}
+	buf_commit(&c->in, (size_t)n);
+	timer_touch(c);
+	return conn_tell(c, CONN_DATA);
+}
+
+static void conn_ready(void *ctx, unsigned events)
+{
+	struct conn *c = ctx;
+	bool gone = false, *outer = c->gone;
+
+	if (c->connecting) {
+		if (conn_connected(c))
+			conn_watch(c);
+		return;
+	}
+	c->gone = &gone;
+	if ((events & LOOP_WRITE) != 0)
+		conn_flush(c);
+	if (!gone && !c->broken && (events & LOOP_READ) != 0)
+		(void)conn_read(c);
+	if (gone)
+		return;
+	c->gone = outer;
+	if (c->broken)
+		return;
+	/* Hung up on both sides while nobody reads: the poller would report it for ever. */
+	if ((events & LOOP_HUP) != 0 && (c->paused || c->throttled || c->eof || c->finishing || in_full(c))) {
+		conn_break(c, ECONNRESET);
+		return;
+	}
+	conn_watch(c);
+}
+
+static void read_again(void *ctx)
+{
+	struct conn *c = ctx;
+
+	if (c->broken || c->paused || c->throttled)
+		return;
+	if (buf_len(&c->in) != 0 && !conn_tell(c, CONN_DATA))
+		return;
+	if (!c->broken)
+		conn_watch(c);
+}
+
+/* ---- writing ---------------------------------------------------------------- */
+
+static void conn_flush(void *ctx)
+{
+	struct conn *c = ctx;
+	struct slice s;
+	bool sent = false;
+	ssize_t n;
+
+	if (c->broken || c->connecting)
+		return;
+	if (buf_err(&c->out) != 0) {
+		conn_break(c, ENOBUFS);
+		return;
+	}
+	while ((s = buf_slice(&c->out)).len != 0) {
+		n = send(c->fd, s.p, s.len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (n < 0) {
+			conn_break(c, errno);
+			return;
+		}
+		sent = true;
+		buf_consume(&c->out, (size_t)n);
+	}
+	if (sent)
+		timer_touch(c);
+	if (c->finishing && buf_len(&c->out) == 0) {
+		(void)shutdown(c->fd, SHUT_WR);
+		conn_free(c);
+		return;
+	}
+	if ((c->throttled && buf_len(&c->out) < CONN_OUT_HIGH / 2) || (c->want_drain && buf_len(&c->out) == 0)) {
+		bool was = c->throttled;
+
+		c->throttled = c->want_drain = false;
+		if (!conn_tell(c, CONN_DRAIN) || c->broken)
+			return;
+		if (was)
+			loop_task_add(c->loop, &c->again_task, read_again, c);
+	}
+	conn_watch(c);
+}
+
+void conn_kick(struct conn *c)
+{
+	if (c->broken)
+		return;
+	if (buf_len(&c->out) > CONN_OUT_HIGH)
+		c->throttled = true;
+	loop_task_add(c->loop, &c->flush_task, conn_flush, c);
+}
+
+void conn_write(struct conn *c, const void *p, size_t n)
+{
+	buf_add(&c->out, p, n);
+	conn_kick(c);
+}
+
+void conn_writef(struct conn *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_addv(&c->out, fmt, ap);
+	va_end(ap);
+	conn_kick(c);
+}
+
+struct buf *conn_in(struct conn *c) { return &c->in; }
+struct buf *conn_out(struct conn *c) { return &c->out; }
+size_t conn_out_len(const struct conn *c) { return buf_len(&c->out); }
+
+void conn_want_drain(struct conn *c)
+{
+	c->want_drain = true;
+	conn_kick(c);
+}
+
+/* ---- the rest ---------------------------------------------------------------- */
+
+void conn_pause(struct conn *c)
+{
+	c->paused = true;
+	if (!c->broken && !c->connecting)
+		conn_watch(c);
+}
+
+void conn_resume(struct conn *c)
+{
+	c->paused = false;
+	if (!c->broken)
+		loop_task_add(c->loop, &c->again_task, read_again, c);
+}
+
+void conn_set_timeout(struct conn *c, uint64_t ms)
+{
+	c->timeout_ms = ms;
+	if (ms == 0)
+		loop_timer_del(c->loop, &c->timer);
+	else if (!c->broken)
+		timer_touch(c);
+}
+
+void conn_finish(struct conn **cp)
+{
+	struct conn *c = *cp;
+
+	*cp = NULL;
+	if (c == NULL)
+		return;
+	if (c->broken || c->connecting || buf_len(&c->out) == 0) {
+		conn_free(c);
+		return;
+	}
+	if (c->gone != NULL) {          /* to the callback that runs now we are gone */
+		*c->gone = true;
+		c->gone = NULL;
+	}
+	c->finishing = true;
+	loop_timer_set(c->loop, &c->timer, LINGER_MS, timer_fired, c);
+	loop_task_del(c->loop, &c->again_task);
+	loop_task_add(c->loop, &c->flush_task, conn_flush, c);
+	conn_watch(c);
+}
+
+void conn_close(struct conn **cp)
+{
+	if (*cp != NULL)
+		conn_free(*cp);
+	*cp = NULL;
+}
+
+int conn_errno(const struct conn *c) { return c->err; }
+const char *conn_peer_addr(const struct conn *c) { return c->peer; }
+const char *conn_local_addr(const struct conn *c) { return c->local; }
+uint16_t conn_peer_port(const struct conn *c) { return c->peer_port; }
+
+bool conn_peer_is_loopback(const struct conn *c)
+{
+	return strncmp(c->peer, "127.", 4) == 0 || strcmp(c->peer, "::1") == 0;
+}
+
+/* ---- listening ---------------------------------------------------------------- */
+
+struct listener {
+	struct loop *loop;
+	struct loop_fd lfd;
+	struct loop_timer timer;
+	void (*fn)(void *, int);
+	void *ctx;
+	int fd;
+	bool paused;
+};
+
+enum { ACCEPT_TURN = 64, ACCEPT_PAUSE_MS = 1000 };
+
+static void accept_again(void *ctx)
+{
+	struct listener *ln = ctx;
+
+	if (!ln->paused)
+		loop_fd_set(ln->loop, &ln->lfd, LOOP_READ);
+}
+
+static void accept_ready(void *ctx, unsigned events)
+{
+	struct listener *ln = ctx;
+
+	(void)events;
+	for (int i = 0; i < ACCEPT_TURN && !ln->paused; i++) {
+		int fd = accept4(ln->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			ln->fn(ln->ctx, fd);
+			continue;
+		}
+		if (errno == EINTR || errno == ECONNABORTED)
+			continue;
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return;
+		log_warn("accept: errno=%d, pausing %d ms: more descriptors are needed", errno, ACCEPT_PAUSE_MS);
+		loop_fd_set(ln->loop, &ln->lfd, 0);
+		loop_timer_set(ln->loop, &ln->timer, ACCEPT_PAUSE_MS, accept_again, ln);
+		return;
+	}
+}
+
+struct listener *listener_new(struct loop *l, int fd, void (*fn)(void *, int), void *ctx)
+{
+	struct listener *ln = calloc(1, sizeof(*ln));
+
+	if (ln == NULL)
+		return NULL;
+	ln->loop = l;
+	ln->fd = fd;
+	ln->fn = fn;
+	ln->ctx = ctx;
+	if (loop_fd_add(l, &ln->lfd, fd, LOOP_READ, accept_ready, ln) != 0) {
+		free(ln);
+		return NULL;
+	}
+	return ln;
+}
+
+void listener_pause(struct listener *ln)
+{
+	ln->paused = true;
+	loop_fd_set(ln->loop, &ln->lfd, 0);
+}
+
+void listener_resume(struct listener *ln)
+{
+	ln->paused = false;
+	loop_fd_set(ln->loop, &ln->lfd, LOOP_READ);
+}
+
+void listener_free(struct listener **ln)
+{
+	if (*ln == NULL)
+		return;
+	loop_timer_del((*ln)->loop, &(*ln)->timer);
+	loop_fd_del((*ln)->loop, &(*ln)->lfd);
+	(void)close((*ln)->fd);
+	free(*ln);
+	*ln = NULL;
+}
