@@ -9,4 +9,5 @@ common_daemon_libdaemon_a_SOURCES = \
 	%D%/conf_value.c \
 	%D%/conn.c %D%/conn.h \
 	%D%/daemon.c %D%/daemon.h \
-	%D%/sandbox.h
+	%D%/sandbox.h \
+	%D%/token.c %D%/token.h
