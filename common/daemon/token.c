@@ -11,7 +11,7 @@
 #include "common/base/clock.h"
 
 enum {
-	VERSION = 1,
+	TOKEN_VERSION = 1,
 	OFF_KIND = 1, OFF_ACCOUNT = 2, OFF_MSGID = 10, OFF_EXPIRY = 18, OFF_NONCE = 26, OFF_MAC = 34,
 	NONCE_SIZE = OFF_MAC - OFF_NONCE, MAC_SIZE = TOKEN_SIZE - OFF_MAC,
 };
@@ -40,7 +40,7 @@ static int token_mac(struct slice secret, const uint8_t *text, uint8_t mac_r[MAC
 
 int token_mint(struct slice secret, const struct token *t, uint8_t out_r[TOKEN_SIZE])
 {
-	out_r[0] = VERSION;
+	out_r[0] = TOKEN_VERSION;
 	out_r[OFF_KIND] = (uint8_t)t->kind;
 	put_le64(out_r + OFF_ACCOUNT, t->account);
 	put_le64(out_r + OFF_MSGID, t->msgid);
@@ -56,7 +56,7 @@ int token_check(struct slice secret, struct slice text, enum token_kind kind, ui
 	if (text.len != TOKEN_SIZE || token_mac(secret, text.p, mac) != 0 ||
 	    CRYPTO_memcmp(mac, text.p + OFF_MAC, MAC_SIZE) != 0)
 		return ERR_DENIED;
-	if (text.p[0] != VERSION || text.p[OFF_KIND] != kind)
+	if (text.p[0] != TOKEN_VERSION || text.p[OFF_KIND] != kind)
 		return ERR_DENIED;
 	t_r->kind = kind;
 	t_r->account = get_le64(text.p + OFF_ACCOUNT);
