@@ -1,3 +1,5 @@
+#include "config.h"
+
 #include "common/daemon/daemon.h"
 
 #include <bsd/sys/queue.h>
@@ -9,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/daemon/cellprobe.h"
 #include "common/daemon/conn.h"
 #include "common/daemon/sandbox.h"
 #include "common/ipc/proto_account.h"
@@ -309,7 +312,13 @@ static int frame_start(struct frame *f)
 		return r;
 	if ((r = sandbox_enter(&f->cell)) != 0)
 		return r;
-	return spec->start != NULL ? spec->start(&f->d) : 0;
+	r = spec->start != NULL ? spec->start(&f->d) : 0;
+#ifdef WITH_TEST_HOOKS
+	/* For the test that tries the cells of the real processes: the victim's process id. */
+	if (r == 0 && getenv("PABAL_CELL_PROBE") != NULL)
+		cell_probe_log(spec->cell, (pid_t)strtol(getenv("PABAL_CELL_PROBE"), NULL, 10));
+#endif
+	return r;
 }
 
 static int on_go(struct channel *ch, struct ipc_msg *m, void *ctx)
@@ -354,6 +363,9 @@ static int on_reload(struct channel *ch, struct ipc_msg *m, void *ctx)
 		return r;
 	if (!f->running)
 		return ERR_STATE;
+	/* The log file, opened anew. */
+	if (m->fd >= 0 && dup2(m->fd, STDERR_FILENO) < 0)
+		log_warn("cannot change to the new log file");
 	/* master checked it; should it still be refused here, the old one stays. */
 	if (conf_take(f, info.file, info.text, info.hostname) == 0) {
 		if (f->d.spec->reload != NULL)

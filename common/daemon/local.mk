@@ -1,6 +1,7 @@
 noinst_LIBRARIES += common/daemon/libdaemon.a
 common_daemon_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) -DLOCALSTATEDIR='"$(localstatedir)"'
 common_daemon_libdaemon_a_SOURCES = \
+	%D%/cellprobe.c %D%/cellprobe.h \
 	%D%/conf.c %D%/conf.h \
 	%D%/conf_check.c \
 	%D%/conf_internal.h \
@@ -9,5 +10,10 @@ common_daemon_libdaemon_a_SOURCES = \
 	%D%/conf_value.c \
 	%D%/conn.c %D%/conn.h \
 	%D%/daemon.c %D%/daemon.h \
-	%D%/sandbox.h \
+	%D%/sandbox.c %D%/sandbox.h %D%/sandbox_linux.h \
 	%D%/token.c %D%/token.h
+if LINUX
+common_daemon_libdaemon_a_SOURCES += %D%/sandbox_landlock.c %D%/sandbox_seccomp.c
+else
+common_daemon_libdaemon_a_SOURCES += %D%/sandbox_none.c
+endif

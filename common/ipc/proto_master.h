@@ -21,7 +21,7 @@ IPC_MESSAGE(master_control_socket, 4, MASTER_CONTROL_SOCKET_FIELDS) /* fd: liste
 #define MASTER_GO_FIELDS(X) X##_U8(reserved)
 IPC_MESSAGE(master_go, 5, MASTER_GO_FIELDS)
 #define MASTER_RELOAD_FIELDS(X) X##_STR(file, 4096) X##_BYTES(text, 1048576) X##_STR(hostname, 255)
-IPC_MESSAGE(master_reload, 6, MASTER_RELOAD_FIELDS)     /* the new configuration, checked by master */
+IPC_MESSAGE(master_reload, 6, MASTER_RELOAD_FIELDS)     /* the new configuration, checked by master; fd: the log file opened anew, or none */
 #define MASTER_STOP_FIELDS(X) X##_U8(reserved)
 IPC_MESSAGE(master_stop, 7, MASTER_STOP_FIELDS)
 /* ---- child -> master ---- */
