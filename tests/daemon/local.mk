@@ -10,7 +10,6 @@ check_PROGRAMS += tests/daemon/conf-options
 tests_daemon_conf_options_SOURCES = %D%/conf-options.c
 tests_daemon_conf_options_LDADD = $(DAEMON_LIBS) $(SYS_LIBS)
 
-<<<<<<< HEAD
 UNIT_TESTS += tests/daemon/test-conn
 tests_daemon_test_conn_SOURCES = %D%/test-conn.c
 tests_daemon_test_conn_LDADD = $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)
@@ -18,10 +17,8 @@ tests_daemon_test_conn_LDADD = $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)
 UNIT_TESTS += tests/daemon/test-token
 tests_daemon_test_token_SOURCES = %D%/test-token.c
 tests_daemon_test_token_LDADD = common/daemon/libdaemon.a $(BASE_LIBS) $(CRYPTO_LIBS) $(UNIT_LIBS) $(BSD_LIBS)
-=======
 # Tries to break out of every kind of cell. It speaks TAP itself.
 check_PROGRAMS += tests/daemon/cell-probe
 TESTS += tests/daemon/cell-probe
 tests_daemon_cell_probe_SOURCES = %D%/cell-probe.c
 tests_daemon_cell_probe_LDADD = $(DAEMON_LIBS) $(SYS_LIBS)
->>>>>>> 68ff10b (daemon: the cell: own uid, empty root, Landlock, seccomp, and a test that tries to break out)
