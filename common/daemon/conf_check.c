@@ -50,7 +50,7 @@ static int make_defaults(struct conf_parser *p)
 	if (c->hostname != NULL && c->hostname[0] != '\0')
 		return 0;
 	if (gethostname(name, sizeof(name) - 1) != 0 || !conf_hostname_ok(name))
-		(void)strcpy(name, "localhost");
+		memcpy(name, "localhost", sizeof("localhost"));
 	c->hostname = arena_cstr(c->arena, slice_cstr(name));
 	return c->hostname != NULL ? 0 : ERR_NOMEM;
 }

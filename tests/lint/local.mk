@@ -2,3 +2,6 @@
 TESTS += tests/lint/man-options.t
 EXTRA_DIST += %D%/man-options.t
 tests/lint/man-options.log: tests/daemon/conf-options
+
+TESTS += tests/lint/includes.t tests/lint/source.t
+EXTRA_DIST += tests/lint/lib.sh tests/lint/includes.t tests/lint/source.t

@@ -1,0 +1,286 @@
+"""Starts real Pabal systems for a test, on loopback addresses and folders of their own.
+
+Every test process gets addresses 127.A.B.n that no other test has, so ports can be
+fixed and tests run side by side. Everything is ended by process id, in the end and
+when the test fails. Speaks TAP.
+"""
+import atexit
+import imaplib
+import os
+import poplib
+import shutil
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+SRC = os.environ.get("abs_top_srcdir", os.getcwd())
+BUILD = os.environ.get("abs_top_builddir", os.path.join(os.getcwd(), "build"))
+PROGRAMS = {
+    "spoold": "spool/spoold", "accountd": "accountd/accountd", "dnsd": "dnsd/dnsd", "qmgr": "qmgr/qmgr",
+    "deliver-local": "deliver/deliver-local", "deliver-remote": "deliver/deliver-remote",
+    "smtpd": "smtpd/smtpd", "pop3d": "pop3d/pop3d", "imapd": "imapd/imapd",
+}
+ROOT = os.geteuid() == 0
+SMTP, POP3, IMAP = 2525, 2110, 2143
+DEADLINE = float(os.environ.get("TEST_DEADLINE", "60"))    # longest wait for a state, seconds
+
+_tests = [0, 0]
+_cleanups = []
+
+
+def ok(cond, name, detail=""):
+    _tests[0] += 1
+    if not cond:
+        _tests[1] += 1
+        for line in str(detail).splitlines()[:40]:
+            print("# " + line)
+    print("%sok %d - %s" % ("" if cond else "not ", _tests[0], name), flush=True)
+    return cond
+
+
+def same(got, want, name):
+    return ok(got == want, name, "got  %r\nwant %r" % (got, want))
+
+
+def skip_all(why):
+    print("1..0 # SKIP " + why)
+    sys.exit(0)
+
+
+def wait_for(what, cond, deadline=None):
+    """Waits until cond() is true and returns its value; fails the test if it does not become so."""
+    end = time.monotonic() + (deadline or DEADLINE)
+    while True:
+        v = cond()
+        if v:
+            return v
+        if time.monotonic() > end:
+            raise AssertionError("waited in vain: " + what)
+        time.sleep(0.02)
+
+
+def run(test):
+    """Runs test(), then prints the plan; an exception is a failed test."""
+    try:
+        test()
+    except BaseException:
+        for line in traceback.format_exc().splitlines():
+            print("# " + line)
+        for s in System.all:
+            for line in s.log_tail(40):
+                print("# %s: %s" % (s.name, line))
+        ok(False, "the test ran to its end")
+    cleanup()
+    print("1..%d" % _tests[0], flush=True)
+    sys.exit(1 if _tests[1] else 0)
+
+
+def cleanup():
+    while _cleanups:
+        fn = _cleanups.pop()
+        try:
+            fn()
+        except Exception as e:
+            print("# cleanup: %r" % e)
+
+
+atexit.register(cleanup)
+signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
+
+
+def tempdir(prefix="pabal-test-"):
+    d = tempfile.mkdtemp(prefix=prefix)
+    os.chmod(d, 0o755)
+    _cleanups.append(lambda: shutil.rmtree(d, ignore_errors=True))
+    return d
+
+
+def address(n):
+    """The nth loopback address of this test process."""
+    pid = os.getpid()
+    return "127.%d.%d.%d" % (64 + (pid >> 14) % 100, (pid >> 7) % 128, 1 + (pid % 128 + n * 128 // 8) % 250)
+
+
+class System:
+    """One complete mail system. conf: further configuration lines."""
+    all = []
+
+    def __init__(self, name, domain, addr, conf="", dns=(), uid_base=None, spool_dir=None, services=("smtp", "pop3", "imap")):
+        self.name, self.domain, self.addr = name, domain, addr
+        self.dir = tempdir("pabal-%s-" % name)
+        self.spool = spool_dir or os.path.join(self.dir, "spool")
+        self.conf = os.path.join(self.dir, "pabal.conf")
+        self.log = os.path.join(self.dir, "log")
+        self.run_dir = os.path.join(self.dir, "run")
+        libexec = os.path.join(self.dir, "libexec")
+        os.mkdir(libexec)
+        for prog, path in PROGRAMS.items():
+            os.symlink(os.path.join(BUILD, path), os.path.join(libexec, prog))
+        self.env = dict(os.environ, PABAL_LIBEXEC=libexec)
+        if uid_base is None:
+            uid_base = 61000 if ROOT else 0
+        ports = {"smtp": SMTP, "pop3": POP3, "imap": IMAP}
+        lines = ["hostname = mx." + domain, "spool_dir = " + self.spool, "state_dir = %s/state" % self.dir,
+                 "run_dir = " + self.run_dir, "log_file = " + self.log, "uid_base = %d" % uid_base,
+                 "allow_plaintext_login = yes", "relay_from = 127.0.0.0/8", "smtp_port = %d" % SMTP,
+                 "dns_allow_local = yes", "segment_size = 1m", "spool_reserve = 16m",
+                 "queue_backoff_min = 1s", "queue_backoff_max = 2s", "connection_limit_address = 10000"]
+        lines += ["listen = %s %s:%d" % (s, addr, ports[s]) for s in services]
+        lines += ['dns_record = "%s"' % r for r in dns]
+        with open(self.conf, "w") as f:
+            f.write("\n".join(lines) + "\n" + conf)
+        self.services = [ports[s] for s in services]
+        self.proc = None
+        System.all.append(self)
+
+    def start(self, wait=True):
+        self.proc = subprocess.Popen([os.path.join(BUILD, "master/pabal-master"), "-F", "-c", self.conf],
+                                     env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                     stderr=open(os.path.join(self.dir, "stderr"), "ab"))
+        _cleanups.append(self.kill)
+        if wait:
+            wait_for("%s to be ready" % self.name, self.ready)
+        return self
+
+    def ready(self):
+        if self.proc.poll() is not None:
+            raise AssertionError("%s ended with status %d" % (self.name, self.proc.returncode))
+        for port in self.services:
+            try:
+                with socket.create_connection((self.addr, port), timeout=5) as s:
+                    if not s.recv(1):
+                        return False
+            except OSError:
+                return False
+        return True
+
+    def stop(self):
+        if self.proc is not None and self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGTERM)
+            self.proc.wait(60)
+        return self.proc.returncode if self.proc else None
+
+    def kill(self):
+        if self.proc is None:
+            return
+        kids = self.children()
+        if self.proc.poll() is None:
+            self.proc.terminate()
+            try:
+                self.proc.wait(30)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+        for pid in kids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def children(self):
+        """The process ids below master."""
+        try:
+            with open("/proc/%d/task/%d/children" % (self.proc.pid, self.proc.pid)) as f:
+                return [int(p) for p in f.read().split()]
+        except OSError:
+            return []
+
+    def pids(self, role):
+        """The process ids of one program."""
+        out = []
+        for pid in self.children():
+            try:
+                exe = os.readlink("/proc/%d/exe" % pid)
+            except OSError:
+                continue
+            if os.path.realpath(os.path.join(BUILD, PROGRAMS[role])) == exe:
+                out.append(pid)
+        return out
+
+    def pabal(self, *args, input=None, check=True):
+        p = subprocess.run([os.path.join(BUILD, "control/pabal"), "-c", self.conf] + list(args), env=self.env,
+                           input=input, capture_output=True, text=True, timeout=120)
+        if check and p.returncode != 0:
+            raise AssertionError("pabal %s: status %d: %s%s" % (" ".join(args), p.returncode, p.stdout, p.stderr))
+        return p
+
+    def setup(self, *users, password="secret"):
+        self.pabal("domain", "add", self.domain)
+        for u in users:
+            self.pabal("user", "add", "--password-file=-", "%s@%s" % (u, self.domain), input=password + "\n")
+        return self
+
+    def log_tail(self, n=40):
+        lines = []
+        for p in (os.path.join(self.dir, "stderr"), self.log):
+            try:
+                with open(p, errors="replace") as f:
+                    lines += f.read().splitlines()[-n:]
+            except OSError:
+                pass
+        return lines
+
+    def log_text(self):
+        try:
+            with open(self.log, errors="replace") as f:
+                return f.read()
+        except OSError:
+            return ""
+
+    def smtp(self, timeout=60):
+        return smtplib.SMTP(self.addr, SMTP, local_hostname="client.test", timeout=timeout)
+
+    def send(self, sender, rcpts, text, timeout=60):
+        with self.smtp(timeout) as c:
+            return c.sendmail(sender, rcpts, text)
+
+    def pop3(self, user, password="secret"):
+        c = poplib.POP3(self.addr, POP3, timeout=60)
+        c.user("%s@%s" % (user, self.domain))
+        c.pass_(password)
+        return c
+
+    def imap(self, user, password="secret", select="INBOX"):
+        c = imaplib.IMAP4(self.addr, IMAP, timeout=60)
+        c.login("%s@%s" % (user, self.domain), password)
+        if select:
+            c.select(select)
+        return c
+
+    def messages(self, user, password="secret"):
+        """All messages of a user's INBOX as bytes, by POP3."""
+        c = self.pop3(user, password)
+        out = [b"\r\n".join(c.retr(i + 1)[1]) + b"\r\n" for i in range(c.stat()[0])]
+        c.quit()
+        return out
+
+    def wait_messages(self, user, n, deadline=None):
+        wait_for("%d messages for %s" % (n, user), lambda: self.count(user) >= n, deadline)
+        return self.messages(user)
+
+    def count(self, user, password="secret"):
+        c = self.pop3(user, password)
+        n = c.stat()[0]
+        c.quit()
+        return n
+
+
+def letter(sender="abc@naver.test", to="def@daum.test", subject="a letter", body="Hello.\r\n", mid=None):
+    mid = mid or "<%d.%d@naver.test>" % (os.getpid(), time.monotonic_ns())
+    return ("From: %s\r\nTo: %s\r\nSubject: %s\r\nDate: Tue, 24 Nov 2026 12:00:00 +0000\r\n"
+            "Message-ID: %s\r\n\r\n%s" % (sender, to, subject, mid, body))
+
+
+def two_domains(conf="", conf_a="", conf_b=""):
+    """naver.test with abc and daum.test with def, which find each other."""
+    a, b = address(0), address(1)
+    dns = ["naver.test. 3600 IN MX 10 mx.naver.test.", "mx.naver.test. 3600 IN A " + a,
+           "daum.test. 3600 IN MX 10 mx.daum.test.", "mx.daum.test. 3600 IN A " + b]
+    naver = System("naver", "naver.test", a, conf + conf_a, dns).start().setup("abc")
+    daum = System("daum", "daum.test", b, conf + conf_b, dns).start().setup("def")
+    return naver, daum
