@@ -1,1 +1,14 @@
 # tests/accountd
+ACCOUNTD_TEST_LIBS = $(ACCOUNTD_LIBS) $(UNIT_LIBS)
+
+UNIT_TESTS += tests/accountd/test-directory
+tests_accountd_test_directory_SOURCES = %D%/test-directory.c %D%/tempdir.h
+tests_accountd_test_directory_LDADD = $(ACCOUNTD_TEST_LIBS)
+
+UNIT_TESTS += tests/accountd/test-login
+tests_accountd_test_login_SOURCES = %D%/test-login.c
+tests_accountd_test_login_LDADD = $(ACCOUNTD_TEST_LIBS)
+
+UNIT_TESTS += tests/accountd/test-store
+tests_accountd_test_store_SOURCES = %D%/test-store.c
+tests_accountd_test_store_LDADD = $(ACCOUNTD_TEST_LIBS)

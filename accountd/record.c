@@ -1,0 +1,2 @@
+#define WIRE_IMPLEMENT_HERE
+#include "accountd/record.h"
