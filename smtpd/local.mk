@@ -1,1 +1,13 @@
-# smtpd
+# smtpd: the SMTP server. The library is the protocol core, without sockets; server.c is what is around it.
+noinst_LIBRARIES += smtpd/libsmtpd.a
+smtpd_libsmtpd_a_SOURCES = \
+	%D%/content.c %D%/content.h \
+	%D%/internal.h \
+	%D%/reply.c %D%/reply.h \
+	%D%/session.c %D%/session.h \
+	%D%/verb_data.c \
+	%D%/verb_helo.c \
+	%D%/verb_mail.c \
+	%D%/verb_misc.c \
+	%D%/verb_rcpt.c \
+	%D%/verbs.c %D%/verbs.h

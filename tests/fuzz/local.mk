@@ -39,7 +39,13 @@ FUZZ_TARGETS += tests/fuzz/fuzz-header
 tests_fuzz_fuzz_header_SOURCES = %D%/fuzz-header.c
 tests_fuzz_fuzz_header_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_header_LDADD = $(FUZZ_MAIL_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz-conf
 tests_fuzz_fuzz_conf_SOURCES = %D%/fuzz-conf.c
 tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_conf_LDADD = $(FUZZ_MAIN) $(DAEMON_LIBS) $(SYS_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-smtpd
+tests_fuzz_fuzz_smtpd_SOURCES = %D%/fuzz-smtpd.c tests/smtpd/dialogue.c tests/smtpd/dialogue.h
+tests_fuzz_fuzz_smtpd_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_smtpd_LDADD = $(FUZZ_MAIN) smtpd/libsmtpd.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)

@@ -1,0 +1,497 @@
+/*
+ * The loop of a session: takes lines and content from the framing layer, checks
+ * states and flags against the table of verbs, runs the handler, and alone
+ * begins and ends the transaction, from the handler's verdict.
+ */
+#include "smtpd/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "smtpd/internal.h"
+
+enum {
+	SESSION_ARENA_MAX = 4096,
+	TX_ARENA_BASE = 16 * 1024,
+	TX_ARENA_RCPT = sizeof(struct smtp_rcpt) + sizeof(struct spool_rcpt_in) + MAIL_PATH_MAX + 64,
+	LINE_FLOOD = 64 * 1024,          /* of a line that never ends */
+	CONTENT_RATE = 500,              /* bytes a second, conf.h: smtp_data_timeout */
+};
+
+/* ---- the state --------------------------------------------------------------- */
+
+static const struct { enum smtp_state from; unsigned to; } transitions[] = {
+	{ SMTP_ST_NEW, SMTP_ST_GREETED | SMTP_ST_CLOSED },
+	{ SMTP_ST_GREETED, SMTP_ST_GREETED | SMTP_ST_READY | SMTP_ST_CLOSED },
+	{ SMTP_ST_READY, SMTP_ST_READY | SMTP_ST_TX | SMTP_ST_CLOSED },
+	{ SMTP_ST_TX, SMTP_ST_READY | SMTP_ST_CONTENT | SMTP_ST_CLOSED },
+	{ SMTP_ST_CONTENT, SMTP_ST_READY | SMTP_ST_CLOSED },
+};
+
+static void session_set_state(struct smtp_session *s, enum smtp_state to)
+{
+	for (size_t i = 0; i < ARRAY_LEN(transitions); i++) {
+		if (transitions[i].from == s->state && (transitions[i].to & to) != 0) {
+			s->state = to;
+			return;
+		}
+	}
+	panic("smtp session: state %d to %d", (int)s->state, (int)to);
+}
+
+static void make_id(char *dst, size_t size)
+{
+	uint8_t b[6];
+
+	random_fill(b, sizeof(b));
+	(void)snprintf(dst, size, "%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+}
+
+static int tx_begin(struct smtp_session *s, const struct smtp_mail_args *args)
+{
+	struct arena *a = arena_new(TX_ARENA_BASE + (size_t)s->env->rcpt_limit * TX_ARENA_RCPT);
+	struct smtp_tx *tx = a != NULL ? arena_alloc(a, sizeof(*tx)) : NULL;
+
+	if (tx == NULL || mail_path_canonical(&args->path, a, &tx->sender) != 0) {
+		arena_free(&a);
+		return ERR_NOMEM;
+	}
+	tx->arena = a;
+	tx->size = args->size;
+	tx->body = args->body;
+	STAILQ_INIT(&tx->rcpts);
+	make_id(tx->id, sizeof(tx->id));
+	s->tx = tx;
+	return 0;
+}
+
+static void tx_end(struct smtp_session *s)
+{
+	struct arena *a;
+
+	if (s->tx == NULL)
+		return;
+	if (s->tx->content != NULL)
+		smtp_content_free(s->tx->content);
+	a = s->tx->arena;
+	s->tx = NULL;
+	arena_free(&a);
+}
+
+struct smtp_session *smtp_session_new(const struct smtp_env *env, const struct smtp_client *client, struct buf *out)
+{
+	struct smtp_session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	s->arena = arena_new(SESSION_ARENA_MAX);
+	if (s->arena != NULL)
+		s->client.addr = arena_cstr(s->arena, slice_cstr(client->addr));
+	if (s->arena == NULL || s->client.addr == NULL) {
+		arena_free(&s->arena);
+		free(s);
+		return NULL;
+	}
+	s->env = env;
+	s->out = out;
+	s->client.relay = client->relay;
+	(void)snprintf(s->client_text, sizeof(s->client_text), "unknown[%s]", client->addr);
+	s->state = SMTP_ST_NEW;
+	s->lines = LINE_READER_INIT(SMTP_LINE_MAX);
+	s->since_ms = clock_mono_ms();
+	return s;
+}
+
+static void log_counts(const struct smtp_session *s)
+{
+	struct buf b = BUF_INIT(2048);
+	uint32_t ok = 0, total = 0;
+
+	for (unsigned i = 0; i <= smtp_verbs_n; i++) {
+		const struct smtp_count *n = &s->counts[i];
+
+		if (n->total == 0)
+			continue;
+		buf_addf(&b, " %s=%u", i < smtp_verbs_n ? smtp_verbs[i].name : "unknown", n->ok);
+		if (n->ok != n->total)
+			buf_addf(&b, "/%u", n->total);
+		ok += n->ok;
+		total += n->total;
+	}
+	buf_addf(&b, " commands=%u", ok);
+	if (ok != total)
+		buf_addf(&b, "/%u", total);
+	if (buf_err(&b) == 0) {
+		for (size_t i = b.off; i < b.len; i++)
+			b.p[i] = ascii_lower(b.p[i]);
+		log_info("disconnect from %s messages=%llu%.*s", s->client_text,
+		    (unsigned long long)s->accepted, SLICE_ARG(buf_slice(&b)));
+	}
+	buf_free(&b);
+}
+
+void smtp_session_free(struct smtp_session **sp)
+{
+	struct smtp_session *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	log_counts(s);
+	tx_end(s);
+	arena_free(&s->arena);
+	free(s);
+}
+
+const char *smtp_session_proto(const struct smtp_session *s)
+{
+	return s->esmtp ? "ESMTP" : "SMTP";
+}
+
+/* ---- replies -------------------------------------------------------------------- */
+
+/* The text of a refusal is ours and holds of the peer's only what a parser let through: printable. */
+static void log_reject(struct smtp_session *s, const struct smtp_reply *reply)
+{
+	struct buf b = BUF_INIT(2048);
+
+	if (s->tx != NULL) {
+		buf_addf(&b, " from=<%s>", log_esc(s->tx->sender));
+		if (s->tx->asked != NULL && s->tx->asked->addr.len != 0 && s->verb != NULL && s->verb->act == smtp_act_rcpt)
+			buf_addf(&b, " to=<%s>", log_esc(s->tx->asked->addr));
+	}
+	log_info("NOQUEUE: reject: %s from %s: %u %s %s;%.*s proto=%s helo=<%s>", s->verb != NULL ? s->verb->name : "UNKNOWN",
+	    s->client_text, reply->code, reply->enh, reply->text,
+	    SLICE_ARG(buf_slice(&b)), smtp_session_proto(s), s->helo);
+	buf_free(&b);
+}
+
+static void send_reply(struct smtp_session *s, const struct smtp_reply *reply)
+{
+	struct smtp_count *n = &s->counts[s->verb != NULL ? (size_t)(s->verb - smtp_verbs) : smtp_verbs_n];
+
+	smtp_reply_print(s->out, reply);
+	s->since_ms = clock_mono_ms();
+	if (reply->code == 354)
+		return;    /* DATA is answered at the end of the content */
+	s->commands++;
+	n->total++;
+	if (reply->code < 400) {
+		n->ok++;
+		return;
+	}
+	log_reject(s, reply);
+	if (reply->code >= 500)
+		s->errors++;
+}
+
+/* 421 or 5xx that is no answer to a command, and the end. */
+static void send_away(struct smtp_session *s, unsigned code, const char *enh, const char *text)
+{
+	struct smtp_reply reply;
+
+	smtp_reply_set(&reply, code, enh, "%s %s", s->env->hostname, text);
+	smtp_reply_print(s->out, &reply);
+	tx_end(s);
+	session_set_state(s, SMTP_ST_CLOSED);
+	s->want = SMTP_WANT_CLOSE;
+	log_info("sent away %s: %u %s %s", s->client_text, code, enh, text);
+}
+
+/* ---- verdicts -------------------------------------------------------------------- */
+
+/* Opens and ends transactions and moves the state; args only count for TX_BEGIN. */
+static void session_apply(struct smtp_session *s, enum smtp_verdict v, const union smtp_args *args,
+    struct smtp_reply *reply)
+{
+	int r;
+
+	switch (v) {
+	case SMTP_STAY:
+		break;
+	case SMTP_WAIT:
+		return;
+	case SMTP_HELLO:
+		tx_end(s);
+		session_set_state(s, SMTP_ST_READY);
+		break;
+	case SMTP_TX_BEGIN:
+		r = tx_begin(s, &args->mail);
+		if (r == 0)
+			session_set_state(s, SMTP_ST_TX);
+		else
+			smtp_reply_set(reply, 452, "4.3.1", "Not enough memory, try again later");
+		break;
+	case SMTP_CONTENT_BEGIN:
+		r = smtp_data_begin(s);
+		if (r == 0) {
+			session_set_state(s, SMTP_ST_CONTENT);
+			s->content_ms = clock_mono_ms();
+			break;
+		}
+		smtp_reply_set(reply, 452, "4.3.1", "Not enough memory, try again later");
+		v = SMTP_TX_END;
+		break;
+	case SMTP_TX_END:
+		break;
+	case SMTP_CLOSE:
+		break;
+	}
+	send_reply(s, reply);
+	if (v == SMTP_TX_END && s->tx != NULL) {
+		tx_end(s);
+		session_set_state(s, SMTP_ST_READY);
+	}
+	if (v == SMTP_CLOSE) {
+		tx_end(s);
+		session_set_state(s, SMTP_ST_CLOSED);
+		s->want = SMTP_WANT_CLOSE;
+	}
+}
+
+/* ---- commands --------------------------------------------------------------------- */
+
+static void do_verb(struct smtp_session *s, const struct smtp_verb *v, struct cursor *c)
+{
+	struct smtp_caps caps = { .esmtp = s->esmtp, .size_limit = s->env->size_limit };
+	union smtp_args args;
+	struct smtp_reply reply = { .code = 0 };
+
+	memset(&args, 0, sizeof(args));
+	if ((v->allowed & s->state) == 0)
+		smtp_reply_set(&reply, 503, "5.5.1", "%s", v->need != NULL ? v->need : "Bad sequence of commands");
+	else if (v->parse(c, &caps, &args, &reply) == 0) {
+		session_apply(s, v->act(s, &args, &reply), &args, &reply);
+		return;
+	}
+	session_apply(s, SMTP_STAY, &args, &reply);
+}
+
+static void do_line(struct smtp_session *s, struct slice line, bool more_behind)
+{
+	struct cursor c = cursor_of(line);
+	struct smtp_reply reply;
+
+	s->verb = smtp_verb_take(&c);
+	if (s->verb == NULL) {
+		smtp_reply_set(&reply, 500, line.len != 0 ? "5.5.1" : "5.5.2", "%s",
+		    line.len != 0 ? "Command not recognized" : "Empty command");
+		session_apply(s, SMTP_STAY, NULL, &reply);
+	} else if ((s->verb->flags & SMTP_V_DROP) != 0) {
+		send_away(s, 521, "5.7.0", "does not speak this protocol");
+	} else if ((s->verb->flags & SMTP_V_LAST) != 0 && more_behind) {
+		/* RFC 2920 3.1; what comes behind may be content or commands, nobody can tell */
+		send_away(s, 554, "5.5.0", "commands were pipelined without leave");
+	} else {
+		if ((s->verb->flags & SMTP_V_JUNK) != 0)
+			s->junk++;
+		do_verb(s, s->verb, &c);
+	}
+}
+
+static void do_bad_line(struct smtp_session *s, enum line_result res)
+{
+	struct smtp_reply reply;
+	const char *text = res == LINE_TOO_LONG ? "Line is too long" :
+	    res == LINE_NUL ? "NUL in a command" : "Lines must end with CR LF";
+
+	s->verb = NULL;
+	smtp_reply_set(&reply, 500, "5.5.2", "%s", text);
+	session_apply(s, SMTP_STAY, NULL, &reply);
+}
+
+/* False: nothing more to do with what is in in. */
+static bool command_step(struct smtp_session *s, struct buf *in)
+{
+	struct slice line, bytes = buf_slice(in);
+	enum line_result res;
+
+	if (!s->line_begun && bytes.len != 0) {
+		s->line_begun = true;
+		if (!is_class(bytes.p[0], CC_ALPHA) && bytes.p[0] != '\r' && bytes.p[0] != '\n') {
+			send_away(s, 521, "5.7.0", "does not speak this protocol");
+			return true;
+		}
+	}
+	res = line_next(&s->lines, in, &line);
+	if (res == LINE_MORE) {
+		if (s->lines.skipped > LINE_FLOOD)
+			send_away(s, 421, "4.7.0", "line is too long");
+		return s->state == SMTP_ST_CLOSED;
+	}
+	s->line_begun = false;
+	if (res == LINE_OK) {
+		do_line(s, line, buf_len(in) > line.len + 2);
+		line_done(&s->lines, in);
+	} else {
+		do_bad_line(s, res);
+	}
+	if (s->state == SMTP_ST_CLOSED)
+		return true;
+	if (s->errors >= s->env->error_limit)
+		send_away(s, 421, "4.7.0", "too many errors");
+	else if (s->junk >= s->env->junk_limit)
+		send_away(s, 421, "4.7.0", "too many commands without mail");
+	return true;
+}
+
+/* ---- content ------------------------------------------------------------------------ */
+
+static bool content_step(struct smtp_session *s, struct buf *in)
+{
+	struct smtp_reply reply;
+	size_t before = buf_len(in);
+	enum smtp_content_state state = smtp_content_step(s->tx->content, in);
+
+	if (buf_len(in) != before)
+		s->since_ms = clock_mono_ms();
+	switch (state) {
+	case SMTP_CONTENT_MORE:
+		return false;
+	case SMTP_CONTENT_FILE:
+		s->want = SMTP_WANT_FILE;
+		return true;
+	case SMTP_CONTENT_WRITE:
+		s->want = SMTP_WANT_WRITE;
+		return true;
+	case SMTP_CONTENT_END:
+		session_apply(s, smtp_data_end(s, &reply), NULL, &reply);
+		return true;
+	default:
+		send_away(s, 552, "5.3.4", "message is far over the size limit");
+		return true;
+	}
+}
+
+/* ---- what the owner calls ------------------------------------------------------------- */
+
+enum smtp_want smtp_session_greet(struct smtp_session *s, bool early_talker)
+{
+	struct smtp_reply reply;
+
+	log_info("connect from %s", s->client_text);
+	if (early_talker) {
+		send_away(s, 554, "5.5.0", "you spoke before the greeting");
+		return s->want;
+	}
+	smtp_reply_set(&reply, 220, "", "%s ESMTP", s->env->hostname);
+	smtp_reply_print(s->out, &reply);
+	session_set_state(s, SMTP_ST_GREETED);
+	s->since_ms = clock_mono_ms();
+	return s->want;
+}
+
+enum smtp_want smtp_session_run(struct smtp_session *s, struct buf *in)
+{
+	bool more = true;
+
+	while (more && s->want == SMTP_WANT_INPUT) {
+		if (s->state == SMTP_ST_NEW)
+			break;
+		if (s->env->stopping && s->state != SMTP_ST_CONTENT)
+			send_away(s, 421, "4.3.2", "is going down, try again later");
+		else
+			more = s->state == SMTP_ST_CONTENT ? content_step(s, in) : command_step(s, in);
+	}
+	return s->want;
+}
+
+void smtp_session_lost(struct smtp_session *s)
+{
+	if (s->state != SMTP_ST_CLOSED)
+		log_info("lost connection after %s from %s", s->verb != NULL ? s->verb->name :
+		    s->commands != 0 ? "UNKNOWN" : "CONNECT", s->client_text);
+}
+
+uint64_t smtp_session_deadline(const struct smtp_session *s)
+{
+	uint64_t due = s->since_ms + s->env->timeout_ms, all;
+
+	if (s->want != SMTP_WANT_INPUT)
+		return 0;
+	if (s->state != SMTP_ST_CONTENT)
+		return due;
+	all = s->content_ms + s->env->data_timeout_ms + s->tx->content->dots.size * MS_PER_S / CONTENT_RATE;
+	return all < due ? all : due;
+}
+
+enum smtp_want smtp_session_timeout(struct smtp_session *s)
+{
+	if (s->want != SMTP_WANT_INPUT)
+		return s->want;
+	log_info("timeout after %s from %s", s->verb != NULL ? s->verb->name : "CONNECT", s->client_text);
+	send_away(s, 421, "4.4.2", "timeout exceeded");
+	return s->want;
+}
+
+/* The answer that is due has come. */
+static void want_taken(struct smtp_session *s, enum smtp_want want)
+{
+	if (s->want != want)
+		panic("smtp session: answer %d, wanted %d", (int)want, (int)s->want);
+	s->want = SMTP_WANT_INPUT;
+	s->since_ms = clock_mono_ms();
+}
+
+struct slice smtp_session_lookup_addr(const struct smtp_session *s)
+{
+	return s->tx->asked->addr;
+}
+
+void smtp_session_lookup_done(struct smtp_session *s, enum smtp_lookup result)
+{
+	struct smtp_reply reply;
+
+	want_taken(s, SMTP_WANT_LOOKUP);
+	session_apply(s, smtp_rcpt_looked_up(s, result, &reply), NULL, &reply);
+	if (s->errors >= s->env->error_limit)
+		send_away(s, 421, "4.7.0", "too many errors");
+}
+
+void smtp_session_file_done(struct smtp_session *s, int r, uint64_t file)
+{
+	want_taken(s, SMTP_WANT_FILE);
+	smtp_content_file(s->tx->content, r, file);
+}
+
+struct slice smtp_session_unwritten(const struct smtp_session *s)
+{
+	return buf_slice(&s->tx->content->bytes);
+}
+
+void smtp_session_write_done(struct smtp_session *s, int r)
+{
+	want_taken(s, SMTP_WANT_WRITE);
+	smtp_content_written(s->tx->content, r);
+}
+
+uint64_t smtp_session_file(const struct smtp_session *s)
+{
+	return s->tx != NULL && s->tx->content != NULL ? s->tx->content->file : 0;
+}
+
+void smtp_session_file_lost(struct smtp_session *s)
+{
+	if (smtp_session_file(s) != 0)
+		smtp_content_fail(s->tx->content, ERR_IO);
+}
+
+void smtp_session_accept_done(struct smtp_session *s, int r, uint64_t msgid)
+{
+	struct smtp_reply reply;
+
+	want_taken(s, SMTP_WANT_ACCEPT);
+	session_apply(s, smtp_data_accepted(s, r, msgid, &reply), NULL, &reply);
+}
+
+bool smtp_session_in_transaction(const struct smtp_session *s)
+{
+	return s->tx != NULL;
+}
+
+uint64_t smtp_session_commands(const struct smtp_session *s)
+{
+	return s->commands;
+}
