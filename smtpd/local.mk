@@ -11,3 +11,7 @@ smtpd_libsmtpd_a_SOURCES = \
 	%D%/verb_misc.c \
 	%D%/verb_rcpt.c \
 	%D%/verbs.c %D%/verbs.h
+
+pkglibexec_PROGRAMS += smtpd/smtpd
+smtpd_smtpd_SOURCES = %D%/main.c %D%/server.c %D%/server.h
+smtpd_smtpd_LDADD = smtpd/libsmtpd.a common/mail/libmail.a $(DAEMON_LIBS) $(SYS_LIBS)

@@ -1,0 +1,547 @@
+#include "smtpd/server.h"
+
+#include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/daemon/conn.h"
+#include "common/ipc/proto_account.h"
+#include "common/ipc/proto_spool.h"
+#include "smtpd/session.h"
+
+enum {
+	LISTENERS_MAX = 64,
+	OUT_MAX = 1024 * 1024,
+	LOOKUP_TIMEOUT_MS = 30 * 1000,
+	ACCEPT_TIMEOUT_MS = 5 * 60 * 1000,       /* RFC 5321 4.5.3.2.6: the client waits 10 minutes */
+	ACCEPT_BACKLOG = 8 * 1024 * 1024,        /* bytes on their way to spoold before further messages wait */
+	NOFILE = 20000,
+};
+
+/* Connections of one address. */
+struct addr_count {
+	RB_ENTRY(addr_count) entry;
+	char addr[64];
+	unsigned n;
+};
+
+struct client {
+	LIST_ENTRY(client) link;
+	STAILQ_ENTRY(client) waiting;    /* for its turn to send ACCEPT */
+	struct server *srv;
+	struct conn *conn;               /* NULL: gone, and an answer is still due */
+	struct smtp_session *s;
+	struct buf out;
+	struct loop_timer timer;
+	struct addr_count *addr;
+	bool eof;
+	bool asked;                      /* a request is open, or it is in srv->waiting */
+	uint64_t file;                   /* body file that we hold, 0: none */
+	int fd;
+};
+
+RB_HEAD(addr_tree, addr_count);
+
+struct server {
+	struct daemon *d;
+	struct smtp_env env;
+	LIST_HEAD(, client) clients;
+	STAILQ_HEAD(, client) waiting;
+	unsigned clients_n;
+	struct addr_tree addrs;
+	struct listener *listeners[LISTENERS_MAX];
+	unsigned listeners_n;
+};
+
+static int addr_cmp(const struct addr_count *a, const struct addr_count *b)
+{
+	return strcmp(a->addr, b->addr);
+}
+RB_GENERATE_INTERNAL(addr_tree, addr_count, entry, addr_cmp, UNUSED static)
+
+static void client_run(struct client *c);
+
+/* ---- the count of an address --------------------------------------------------- */
+
+/* NULL without memory. */
+static struct addr_count *addr_get(struct server *srv, const char *addr)
+{
+	struct addr_count key, *a;
+
+	memset(&key, 0, sizeof(key));
+	if (slice_to_cstr(slice_cstr(addr), key.addr, sizeof(key.addr)) != 0)
+		return NULL;
+	a = RB_FIND(addr_tree, &srv->addrs, &key);
+	if (a == NULL && (a = calloc(1, sizeof(*a))) != NULL) {
+		memcpy(a->addr, key.addr, sizeof(a->addr));
+		(void)RB_INSERT(addr_tree, &srv->addrs, a);
+	}
+	return a;
+}
+
+/* Frees it when nobody is left. */
+static void addr_put(struct server *srv, struct addr_count *a)
+{
+	if (a->n != 0)
+		return;
+	(void)RB_REMOVE(addr_tree, &srv->addrs, a);
+	free(a);
+}
+
+/* ---- the body file ---------------------------------------------------------------- */
+
+static void file_forget(struct client *c)
+{
+	if (c->file != 0)
+		(void)close(c->fd);
+	c->file = 0;
+	c->fd = -1;
+}
+
+/* The session has no use for it any more: it was refused, or ACCEPT took it. */
+static void file_drop(struct client *c)
+{
+	struct channel *ch = daemon_peer(c->srv->d, ROLE_SPOOLD);
+	struct spool_body_drop m = { .file = c->file };
+
+	if (c->file == 0)
+		return;
+	if (ch != NULL)
+		IPC_SEND(ch, spool_body_drop, 0, &m);
+	file_forget(c);
+}
+
+static int file_write(int fd, struct slice s)
+{
+	while (s.len != 0) {
+		ssize_t n = write(fd, s.p, s.len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_FULL : ERR_IO;
+		s = slice_sub(s, (size_t)n, SIZE_MAX);
+	}
+	return 0;
+}
+
+/* ---- answers ------------------------------------------------------------------------- */
+
+/* What a reply that is not the one hoped for says. */
+static int spool_reply_err(const struct ipc_msg *m)
+{
+	struct spool_fail f;
+
+	if (IPC_DECODE(m, spool_fail, NULL, &f) != 0 || (int32_t)f.code >= 0)
+		return ERR_IO;
+	return (int32_t)f.code;
+}
+
+static void lookup_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct client *c = ctx;
+	struct account_lookup_reply reply;
+	enum smtp_lookup result = SMTP_LOOKUP_TEMPFAIL;
+
+	c->asked = false;
+	if (r == 0 && IPC_DECODE(m, account_lookup_reply, NULL, &reply) == 0) {
+		if (reply.kind == ADDRESS_LOCAL)
+			result = SMTP_LOOKUP_LOCAL;
+		else if (reply.kind == ADDRESS_UNKNOWN)
+			result = SMTP_LOOKUP_UNKNOWN;
+		else if (reply.kind == ADDRESS_REMOTE)
+			result = SMTP_LOOKUP_REMOTE;
+	}
+	smtp_session_lookup_done(c->s, result);
+	client_run(c);
+}
+
+static void file_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct client *c = ctx;
+	struct spool_body_file_reply reply;
+
+	c->asked = false;
+	memset(&reply, 0, sizeof(reply));
+	if (r == 0 && IPC_DECODE(m, spool_body_file_reply, NULL, &reply) != 0)
+		r = spool_reply_err(m);
+	else if (r == 0 && (m->fd < 0 || reply.file == 0))
+		r = ERR_IO;
+	if (r == 0) {
+		c->file = reply.file;
+		c->fd = m->fd;
+		m->fd = -1;
+	}
+	smtp_session_file_done(c->s, r, reply.file);
+	client_run(c);
+}
+
+static void accept_pump(struct server *srv);
+
+static void accept_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct client *c = ctx;
+	struct server *srv = c->srv;
+	struct spool_accepted reply;
+
+	c->asked = false;
+	memset(&reply, 0, sizeof(reply));
+	if (r == 0 && IPC_DECODE(m, spool_accepted, NULL, &reply) != 0)
+		r = spool_reply_err(m);
+	if (r == 0)
+		file_forget(c);
+	else if (r == ERR_TIMEOUT)
+		log_warn("spoold has not answered for %d s: a message may come twice", ACCEPT_TIMEOUT_MS / 1000);
+	smtp_session_accept_done(c->s, r, reply.msgid);
+	client_run(c);
+	accept_pump(srv);
+}
+
+/* ---- questions -------------------------------------------------------------------------- */
+
+/* Each returns false when it has fed an answer already. */
+static bool ask_lookup(struct client *c)
+{
+	struct channel *ch = daemon_peer(c->srv->d, ROLE_ACCOUNTD);
+	struct account_lookup m = { .address = smtp_session_lookup_addr(c->s) };
+
+	if (ch == NULL) {
+		smtp_session_lookup_done(c->s, SMTP_LOOKUP_TEMPFAIL);
+		return false;
+	}
+	c->asked = true;
+	(void)IPC_REQUEST(ch, account_lookup, &m, LOOKUP_TIMEOUT_MS, lookup_reply, c);
+	return true;
+}
+
+static bool ask_file(struct client *c)
+{
+	struct channel *ch = daemon_peer(c->srv->d, ROLE_SPOOLD);
+	struct spool_body_file m = { 0 };
+
+	if (ch == NULL) {
+		smtp_session_file_done(c->s, ERR_CLOSED, 0);
+		return false;
+	}
+	c->asked = true;
+	/* without a timeout: a file whose number comes too late would stay in spoold */
+	(void)IPC_REQUEST(ch, spool_body_file, &m, 0, file_reply, c);
+	return true;
+}
+
+static bool ask_accept(struct client *c)
+{
+	struct channel *ch = daemon_peer(c->srv->d, ROLE_SPOOLD);
+	struct spool_accept m;
+	int r = ch != NULL ? smtp_session_submission(c->s, &m) : ERR_CLOSED;
+
+	if (r != 0) {
+		smtp_session_accept_done(c->s, r == ERR_NOMEM ? ERR_FULL : r, 0);
+		return false;
+	}
+	c->asked = true;
+	if (channel_backlog(ch) > ACCEPT_BACKLOG)
+		STAILQ_INSERT_TAIL(&c->srv->waiting, c, waiting);
+	else
+		(void)IPC_REQUEST(ch, spool_accept, &m, ACCEPT_TIMEOUT_MS, accept_reply, c);
+	return true;
+}
+
+/* spoold has taken something: the next that waited. Gone spoold: all of them hear it. */
+static void accept_pump(struct server *srv)
+{
+	struct channel *ch = daemon_peer(srv->d, ROLE_SPOOLD);
+	struct client *c;
+
+	while ((c = STAILQ_FIRST(&srv->waiting)) != NULL && (ch == NULL || channel_backlog(ch) <= ACCEPT_BACKLOG)) {
+		STAILQ_REMOVE_HEAD(&srv->waiting, waiting);
+		c->asked = false;
+		if (!ask_accept(c))
+			client_run(c);
+	}
+}
+
+/* ---- clients ----------------------------------------------------------------------------- */
+
+static void server_check_done(struct server *srv)
+{
+	if (srv->env.stopping && srv->clients_n == 0)
+		daemon_done(srv->d);
+}
+
+static void client_end(struct client *c)
+{
+	struct server *srv = c->srv;
+
+	conn_finish(&c->conn);
+	loop_timer_del(srv->d->loop, &c->timer);
+	smtp_session_free(&c->s);
+	file_drop(c);
+	buf_free(&c->out);
+	c->addr->n--;
+	addr_put(srv, c->addr);
+	LIST_REMOVE(c, link);
+	srv->clients_n--;
+	free(c);
+	server_check_done(srv);
+}
+
+static void client_timer(void *ctx)
+{
+	struct client *c = ctx;
+	uint64_t due = smtp_session_deadline(c->s);
+
+	if (due != 0 && due <= clock_mono_ms())
+		(void)smtp_session_timeout(c->s);
+	client_run(c);
+}
+
+/* The timer is only ever moved nearer: one that fires too early looks again. */
+static void client_arm(struct client *c)
+{
+	uint64_t due = smtp_session_deadline(c->s), now = clock_mono_ms();
+
+	if (due == 0 || (loop_timer_active(&c->timer) && c->timer.due_ms <= due))
+		return;
+	loop_timer_set(c->srv->d->loop, &c->timer, due > now ? due - now : 1, client_timer, c);
+}
+
+/* False: the answer is already there. */
+static bool client_ask(struct client *c, enum smtp_want want)
+{
+	switch (want) {
+	case SMTP_WANT_LOOKUP:
+		return ask_lookup(c);
+	case SMTP_WANT_FILE:
+		return ask_file(c);
+	case SMTP_WANT_ACCEPT:
+		return ask_accept(c);
+	default:
+		smtp_session_write_done(c->s, file_write(c->fd, smtp_session_unwritten(c->s)));
+		return false;
+	}
+}
+
+static void client_run(struct client *c)
+{
+	struct buf none = BUF_INIT(0), *in = c->conn != NULL ? conn_in(c->conn) : &none;
+	bool was_full = buf_len(in) >= CONN_IN_MAX;
+	enum smtp_want want;
+
+	if (c->asked)
+		return;
+	do {
+		want = smtp_session_run(c->s, in);
+		if (smtp_session_file(c->s) != c->file)
+			file_drop(c);
+	} while (want != SMTP_WANT_INPUT && want != SMTP_WANT_CLOSE && !client_ask(c, want));
+	if (c->conn != NULL && buf_len(&c->out) != 0)
+		conn_write(c->conn, buf_slice(&c->out).p, buf_len(&c->out));
+	buf_reset(&c->out);
+	if (want == SMTP_WANT_CLOSE) {
+		client_end(c);
+	} else if (want == SMTP_WANT_INPUT && (c->conn == NULL || c->eof)) {
+		smtp_session_lost(c->s);
+		client_end(c);
+	} else {
+		client_arm(c);
+		if (was_full && buf_len(in) < CONN_IN_MAX)
+			conn_resume(c->conn);
+	}
+}
+
+static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
+{
+	struct client *c = ctx;
+
+	(void)conn;
+	if (ev == CONN_ERROR)
+		conn_close(&c->conn);
+	if (ev == CONN_EOF)
+		c->eof = true;
+	if (ev == CONN_DATA || ev == CONN_EOF || ev == CONN_ERROR)
+		client_run(c);
+}
+
+/* ---- new connections --------------------------------------------------------------------- */
+
+static void turn_away(struct server *srv, struct conn *conn, const char *why)
+{
+	log_warn("no place for unknown[%s]: %s", conn_peer_addr(conn), why);
+	conn_writef(conn, "421 4.7.0 %s %s, try again later\r\n", srv->env.hostname, why);
+	conn_finish(&conn);
+}
+
+static int client_start(struct server *srv, struct client *c, bool early)
+{
+	struct smtp_client who = { .addr = conn_peer_addr(c->conn) };
+
+	who.relay = conf_network_match(&srv->d->conf->relay_from, who.addr);
+	c->s = smtp_session_new(&srv->env, &who, &c->out);
+	if (c->s == NULL)
+		return ERR_NOMEM;
+	c->addr->n++;
+	LIST_INSERT_HEAD(&srv->clients, c, link);
+	srv->clients_n++;
+	(void)smtp_session_greet(c->s, early);
+	client_run(c);
+	return 0;
+}
+
+static void server_accept(void *ctx, int fd)
+{
+	struct server *srv = ctx;
+	struct client *c = calloc(1, sizeof(*c));
+	struct conn_ops ops = { client_event, c };
+	uint8_t byte;
+	/* RFC 5321 3.1: the client waits for the greeting */
+	bool early = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+	struct conn *conn = conn_accept(srv->d->loop, fd, &ops);
+	struct addr_count *a = conn != NULL ? addr_get(srv, conn_peer_addr(conn)) : NULL;
+	const char *why = NULL;
+
+	if (conn == NULL) {
+		free(c);
+		return;
+	}
+	if (c == NULL || a == NULL)
+		why = "out of memory";
+	else if (srv->clients_n >= srv->d->conf->connection_limit)
+		why = "too many connections";
+	else if (a->n >= srv->d->conf->connection_limit_address)
+		why = "too many connections from your address";
+	if (why == NULL) {
+		c->srv = srv;
+		c->conn = conn;
+		c->addr = a;
+		c->fd = -1;
+		c->out = BUF_INIT(OUT_MAX);
+		if (client_start(srv, c, early) == 0)
+			return;
+		why = "out of memory";
+	}
+	turn_away(srv, conn, why);
+	if (a != NULL)
+		addr_put(srv, a);
+	free(c);
+}
+
+/* ---- the frame's calls ---------------------------------------------------------------------- */
+
+static void env_set(struct smtp_env *env, const struct conf *conf)
+{
+	env->hostname = conf->hostname;
+	env->size_limit = conf->message_size_limit;
+	env->rcpt_limit = (uint32_t)conf->recipient_limit;
+	env->error_limit = (uint32_t)conf->smtp_error_limit;
+	env->junk_limit = (uint32_t)conf->smtp_junk_limit;
+	env->hop_limit = (uint32_t)conf->hop_limit;
+	env->timeout_ms = conf->smtp_timeout * MS_PER_S;
+	env->data_timeout_ms = conf->smtp_data_timeout * MS_PER_S;
+	env->inline_limit = conf->body_inline_limit;
+}
+
+static int server_start(struct daemon *d)
+{
+	struct server *srv = calloc(1, sizeof(*srv));
+
+	if (srv == NULL)
+		return ERR_NOMEM;
+	srv->d = d;
+	LIST_INIT(&srv->clients);
+	STAILQ_INIT(&srv->waiting);
+	RB_INIT(&srv->addrs);
+	env_set(&srv->env, d->conf);
+	d->state = srv;
+	return 0;
+}
+
+static void server_listener(struct daemon *d, enum conf_listen_service svc, int fd)
+{
+	struct server *srv = d->state;
+	struct listener *ln = NULL;
+
+	if (svc != LISTEN_SMTP || srv->env.stopping || srv->listeners_n == LISTENERS_MAX)
+		(void)close(fd);
+	else if ((ln = listener_new(d->loop, fd, server_accept, srv)) == NULL)
+		log_error("a listening socket is lost: out of memory");
+	if (ln != NULL)
+		srv->listeners[srv->listeners_n++] = ln;
+}
+
+static void server_reload(struct daemon *d, const struct conf *old)
+{
+	struct server *srv = d->state;
+
+	(void)old;
+	env_set(&srv->env, d->conf);
+}
+
+static void server_stop(struct daemon *d)
+{
+	struct server *srv = d->state;
+	struct client *c, *next;
+
+	while (srv->listeners_n != 0)
+		listener_free(&srv->listeners[--srv->listeners_n]);
+	/* one client more keeps the process until all have been told */
+	srv->clients_n++;
+	srv->env.stopping = true;
+	LIST_FOREACH_SAFE(c, &srv->clients, link, next)
+		client_run(c);
+	srv->clients_n--;
+	server_check_done(srv);
+}
+
+static int on_spool_state(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	struct server *srv = ((struct daemon *)ctx)->state;
+	struct spool_state state;
+	int r = IPC_DECODE(m, spool_state, NULL, &state);
+
+	(void)ch;
+	if (r == 0)
+		srv->env.spool = state.accepting != 0 ? SMTP_SPOOL_OPEN : SMTP_SPOOL_FULL;
+	return r;
+}
+
+static void on_spool_close(struct daemon *d, struct channel *ch, int why)
+{
+	struct server *srv = d->state;
+	struct client *c;
+
+	(void)ch;
+	(void)why;
+	srv->env.spool = SMTP_SPOOL_DOWN;
+	LIST_FOREACH(c, &srv->clients, link) {
+		smtp_session_file_lost(c->s);
+		file_forget(c);
+	}
+	accept_pump(srv);
+}
+
+static const struct ipc_handler spool_handlers[] = {
+	{ spool_state_MSG, on_spool_state },
+	{ 0, NULL },
+};
+
+static const struct daemon_peer_spec peers[] = {
+	{ ROLE_SPOOLD, spool_handlers, NULL, on_spool_close },
+	{ ROLE_ACCOUNTD, NULL, NULL, NULL },
+	{ ROLE_NONE, NULL, NULL, NULL },
+};
+
+const struct daemon_spec smtp_server_spec = {
+	.role = ROLE_SMTPD,
+	.nofile = NOFILE,
+	.peers = peers,
+	.start = server_start,
+	.listener = server_listener,
+	.reload = server_reload,
+	.stop = server_stop,
+};
