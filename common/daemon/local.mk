@@ -9,6 +9,7 @@ common_daemon_libdaemon_a_SOURCES = \
 	%D%/conf_table.c \
 	%D%/conf_value.c \
 	%D%/conn.c %D%/conn.h \
+	%D%/control_path.h \
 	%D%/daemon.c %D%/daemon.h \
 	%D%/sandbox.c %D%/sandbox.h %D%/sandbox_linux.h \
 	%D%/token.c %D%/token.h
