@@ -2,8 +2,12 @@
 noinst_LIBRARIES += common/mail/libmail.a
 common_mail_libmail_a_SOURCES = \
 	%D%/address.c %D%/address.h \
+	%D%/base64.c %D%/base64.h \
+	%D%/charset.c %D%/charset.h \
 	%D%/date.c %D%/date.h \
 	%D%/framing.c %D%/framing.h \
 	%D%/header.c %D%/header.h \
+	%D%/qp.c %D%/qp.h \
 	%D%/queueid.c %D%/queueid.h \
-	%D%/received.c %D%/received.h
+	%D%/received.c %D%/received.h \
+	%D%/rfc2047.c %D%/rfc2047.h

@@ -15,3 +15,7 @@ tests_mail_test_date_LDADD = $(MAIL_TEST_LIBS)
 UNIT_TESTS += tests/mail/test-header
 tests_mail_test_header_SOURCES = %D%/test-header.c
 tests_mail_test_header_LDADD = $(MAIL_TEST_LIBS)
+
+UNIT_TESTS += tests/mail/test-codec
+tests_mail_test_codec_SOURCES = %D%/test-codec.c
+tests_mail_test_codec_LDADD = $(MAIL_TEST_LIBS)
