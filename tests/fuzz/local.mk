@@ -49,3 +49,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-smtpd
 tests_fuzz_fuzz_smtpd_SOURCES = %D%/fuzz-smtpd.c tests/smtpd/dialogue.c tests/smtpd/dialogue.h
 tests_fuzz_fuzz_smtpd_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_smtpd_LDADD = $(FUZZ_MAIN) smtpd/libsmtpd.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-mime
+tests_fuzz_fuzz_mime_SOURCES = %D%/fuzz-mime.c
+tests_fuzz_fuzz_mime_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_mime_LDADD = $(FUZZ_MAIL_LIBS)

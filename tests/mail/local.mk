@@ -19,3 +19,11 @@ tests_mail_test_header_LDADD = $(MAIL_TEST_LIBS)
 UNIT_TESTS += tests/mail/test-codec
 tests_mail_test_codec_SOURCES = %D%/test-codec.c
 tests_mail_test_codec_LDADD = $(MAIL_TEST_LIBS)
+
+UNIT_TESTS += tests/mail/test-mime
+tests_mail_test_mime_SOURCES = %D%/test-mime.c
+tests_mail_test_mime_LDADD = $(MAIL_TEST_LIBS)
+
+UNIT_TESTS += tests/mail/test-summary
+tests_mail_test_summary_SOURCES = %D%/test-summary.c
+tests_mail_test_summary_LDADD = $(MAIL_TEST_LIBS)
