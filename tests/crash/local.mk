@@ -1,1 +1,4 @@
-# tests/crash
+# Kill -9 and a full disk, with the real daemons.
+CRASH_TESTS = tests/crash/kill.py tests/crash/diskfull.py
+TESTS += $(CRASH_TESTS)
+EXTRA_DIST += $(CRASH_TESTS)
