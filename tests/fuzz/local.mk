@@ -54,3 +54,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-mime
 tests_fuzz_fuzz_mime_SOURCES = %D%/fuzz-mime.c
 tests_fuzz_fuzz_mime_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_mime_LDADD = $(FUZZ_MAIL_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-ipc
+tests_fuzz_fuzz_ipc_SOURCES = %D%/fuzz-ipc.c
+tests_fuzz_fuzz_ipc_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_ipc_LDADD = $(FUZZ_MAIN) $(BASE_LIBS) $(BSD_LIBS)

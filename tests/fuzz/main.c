@@ -75,7 +75,7 @@ static size_t mutate(uint8_t *d, size_t len)
 		size_t at = len != 0 ? rng((uint32_t)len) : 0, k = 1 + rng(16);
 		const struct seed *o;
 
-		switch (rng(6)) {
+		switch (rng(7)) {
 		case 0:
 			if (len != 0)
 				d[at] = (uint8_t)rng(256);
@@ -107,6 +107,10 @@ static size_t mutate(uint8_t *d, size_t len)
 				len += m;
 			}
 			break;
+		case 5:
+			if (len != 0)
+				d[at] = (uint8_t)rng(4);
+			break;
 		default:
 			len = rng((uint32_t)len + 1);
 			break;
@@ -123,7 +127,9 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	base = base != NULL ? base + 1 : argv[0];
-	seed_add((const uint8_t *)"", 0);
+	/* for binary formats: zeros, which decode as values with nothing in them */
+	for (size_t len = 0; len <= 128; len++)
+		seed_add(d, len);
 	seeds_load(strncmp(base, "fuzz-", 5) == 0 ? base + 5 : base);
 	for (size_t i = 0; i < seeds_n; i++)
 		(void)LLVMFuzzerTestOneInput(seeds[i].p, seeds[i].len);

@@ -31,6 +31,12 @@ linux_only() {
 		grep -v '^tests/'
 	:
 }
+fuzzed() {
+	sed -n 's/^IPC_MESSAGE(\([a-z_]*\),.*/\1/p' common/ipc/proto_*.h | while read -r m; do
+		grep -q "R($m)" tests/fuzz/fuzz-ipc.c || echo "$m is missing in tests/fuzz/fuzz-ipc.c"
+	done
+}
+check "every internal message is fuzzed" fuzzed
 check "every include follows the arrows" arrows
 check "includes name their folder" quoted
 check "Berkeley DB is known in one place per owner" berkeley
