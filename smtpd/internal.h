@@ -5,6 +5,7 @@
 
 #include <bsd/sys/queue.h>
 
+#include "common/base/log.h"
 #include "smtpd/content.h"
 #include "smtpd/session.h"
 #include "smtpd/verbs.h"
@@ -57,6 +58,12 @@ struct smtp_session {
 	uint64_t accepted;           /* messages */
 	struct smtp_count counts[SMTP_VERBS_MAX + 1];    /* the last: unknown */
 };
+
+/* For the log: nothing when it is empty. */
+static inline const char *smtp_log_text(struct slice s)
+{
+	return s.len != 0 ? log_esc(s) : "";
+}
 
 const char *smtp_session_proto(const struct smtp_session *s);
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
-#include "common/base/log.h"
 #include "smtpd/internal.h"
 
 enum {
@@ -158,9 +157,9 @@ static void log_reject(struct smtp_session *s, const struct smtp_reply *reply)
 	struct buf b = BUF_INIT(2048);
 
 	if (s->tx != NULL) {
-		buf_addf(&b, " from=<%s>", log_esc(s->tx->sender));
+		buf_addf(&b, " from=<%s>", smtp_log_text(s->tx->sender));
 		if (s->tx->asked != NULL && s->tx->asked->addr.len != 0 && s->verb != NULL && s->verb->act == smtp_act_rcpt)
-			buf_addf(&b, " to=<%s>", log_esc(s->tx->asked->addr));
+			buf_addf(&b, " to=<%s>", smtp_log_text(s->tx->asked->addr));
 	}
 	log_info("NOQUEUE: reject: %s from %s: %u %s %s;%.*s proto=%s helo=<%s>", s->verb != NULL ? s->verb->name : "UNKNOWN",
 	    s->client_text, reply->code, reply->enh, reply->text,

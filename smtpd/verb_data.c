@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "common/base/clock.h"
-#include "common/base/log.h"
 #include "common/mail/queueid.h"
 #include "common/mail/received.h"
 #include "smtpd/internal.h"
@@ -136,8 +135,8 @@ enum smtp_verdict smtp_data_accepted(struct smtp_session *s, int r, uint64_t msg
 	if (r == 0) {
 		smtp_reply_set(reply, 250, "2.0.0", "Ok: queued as %s", queue_id(msgid).s);
 		log_info("%s: client=%s, from=<%s>, size=%llu, nrcpt=%u, message-id=%s, proto=%s, helo=<%s>, id=%s",
-		    queue_id(msgid).s, s->client_text, log_esc(tx->sender),
-		    (unsigned long long)tx->content->total, tx->rcpts_n, log_esc(tx->content->message_id),
+		    queue_id(msgid).s, s->client_text, smtp_log_text(tx->sender),
+		    (unsigned long long)tx->content->total, tx->rcpts_n, smtp_log_text(tx->content->message_id),
 		    smtp_session_proto(s), s->helo, tx->id);
 		s->errors = s->junk = 0;
 		s->accepted++;

@@ -7,3 +7,7 @@ tests_smtpd_test_verbs_LDADD = $(SMTPD_TEST_LIBS)
 UNIT_TESTS += tests/smtpd/test-session
 tests_smtpd_test_session_SOURCES = %D%/test-session.c %D%/dialogue.c %D%/dialogue.h
 tests_smtpd_test_session_LDADD = $(SMTPD_TEST_LIBS)
+
+UNIT_TESTS += tests/smtpd/test-server
+tests_smtpd_test_server_SOURCES = %D%/test-server.c %D%/dialogue.c %D%/dialogue.h tests/lib/edge.c tests/lib/edge.h
+tests_smtpd_test_server_LDADD = smtpd/libsmtpd.a common/mail/libmail.a $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)
