@@ -13,6 +13,7 @@ common_mail_libmail_a_SOURCES = \
 	%D%/imaptext.c %D%/imaptext.h \
 	%D%/mime.c %D%/mime.h \
 	%D%/mimeparam.c %D%/mimeparam.h \
+	%D%/mutf7.c %D%/mutf7.h \
 	%D%/preview.c %D%/preview.h \
 	%D%/qp.c %D%/qp.h \
 	%D%/queueid.c %D%/queueid.h \

@@ -30,6 +30,11 @@ tests_fuzz_fuzz_address_SOURCES = %D%/fuzz-address.c
 tests_fuzz_fuzz_address_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_address_LDADD = $(FUZZ_MAIL_LIBS)
 
+FUZZ_TARGETS += tests/fuzz/fuzz-mutf7
+tests_fuzz_fuzz_mutf7_SOURCES = %D%/fuzz-mutf7.c
+tests_fuzz_fuzz_mutf7_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_mutf7_LDADD = $(FUZZ_MAIL_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz-dotreader
 tests_fuzz_fuzz_dotreader_SOURCES = %D%/fuzz-dotreader.c
 tests_fuzz_fuzz_dotreader_LDFLAGS = $(FUZZ_LINKFLAGS)

@@ -27,3 +27,7 @@ tests_mail_test_mime_LDADD = $(MAIL_TEST_LIBS)
 UNIT_TESTS += tests/mail/test-summary
 tests_mail_test_summary_SOURCES = %D%/test-summary.c
 tests_mail_test_summary_LDADD = $(MAIL_TEST_LIBS)
+
+UNIT_TESTS += tests/mail/test-mutf7
+tests_mail_test_mutf7_SOURCES = %D%/test-mutf7.c
+tests_mail_test_mutf7_LDADD = $(MAIL_TEST_LIBS)
