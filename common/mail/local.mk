@@ -7,6 +7,7 @@ common_mail_libmail_a_SOURCES = \
 	%D%/bodystructure.c %D%/bodystructure.h \
 	%D%/charset.c %D%/charset.h \
 	%D%/date.c %D%/date.h \
+	%D%/dsn.c %D%/dsn.h \
 	%D%/envelope.c %D%/envelope.h \
 	%D%/framing.c %D%/framing.h \
 	%D%/header.c %D%/header.h \

@@ -31,3 +31,7 @@ tests_mail_test_summary_LDADD = $(MAIL_TEST_LIBS)
 UNIT_TESTS += tests/mail/test-mutf7
 tests_mail_test_mutf7_SOURCES = %D%/test-mutf7.c
 tests_mail_test_mutf7_LDADD = $(MAIL_TEST_LIBS)
+
+UNIT_TESTS += tests/mail/test-dsn
+tests_mail_test_dsn_SOURCES = %D%/test-dsn.c
+tests_mail_test_dsn_LDADD = $(MAIL_TEST_LIBS)
