@@ -1,0 +1,78 @@
+#ifndef PABAL_SPOOL_INDEX_H
+#define PABAL_SPOOL_INDEX_H
+
+#include <stdbool.h>
+
+#include "common/base/arena.h"
+#include "common/base/buf.h"
+
+/*
+ * The log's index: sorted tables of keys and values behind which Berkeley DB lies
+ * (the only code that knows it is index.c). One process, one thread, a private
+ * environment, one transaction at a time. A commit is not flushed: after a crash
+ * the index is as of some earlier commit, never in between, and the log has the
+ * rest. Keys are big-endian so that they sort; tables.h has their formats.
+ */
+struct spool_index;
+
+enum index_table {
+	IX_META,        /* "applied", "counters", ... */
+	IX_BODY,        /* bodyid -> struct ix_body */
+	IX_FILE,        /* body file id -> bodyid */
+	IX_DEAD,        /* bodyid: nobody refers to it any more */
+	IX_SUMMARY,     /* bodyid -> cached summary */
+	IX_QUEUE,       /* msgid -> struct ix_msg */
+	IX_RCPT,        /* msgid, index -> struct ix_rcpt */
+	IX_DUE,         /* due seconds, msgid: the schedule */
+	IX_ADDED,       /* msgid, mailbox: rows a queued message made already */
+	IX_TRACE,       /* msgid, lsn, number -> struct ix_trace */
+	IX_ACCOUNT,     /* account -> struct ix_account */
+	IX_NAME,        /* account, mailbox name -> struct ix_name */
+	IX_MAILBOX,     /* mailbox -> struct ix_mailbox */
+	IX_ROW,         /* mailbox, uid -> packed row */
+	IX_VANISHED,    /* mailbox, modseq -> struct ix_vanished */
+	IX_SEGMENT,     /* first lsn -> live bytes and bodies */
+	IX_COUNT,
+};
+const char *index_table_name(enum index_table t);
+
+struct index_conf {
+	const char *home;       /* directory of the environment; made when missing */
+	uint64_t cache_bytes;
+};
+
+/* Opens or makes it and recovers from a crash. ERR_CORRUPT: it cannot be used, make it anew
+ * from the log. ERR_IO, ERR_NOMEM, ERR_FULL. */
+int index_open(struct spool_index **ix_r, const struct index_conf *conf) MUST_CHECK;
+/* Aborts what is open. With checkpoint the next open has nothing to recover. */
+void index_close(struct spool_index **ix, bool checkpoint);
+
+/* All changes need a transaction; reads see it. */
+int index_begin(struct spool_index *ix) MUST_CHECK;
+int index_commit(struct spool_index *ix) MUST_CHECK;
+void index_abort(struct spool_index *ix);
+
+/* The value, copied into a. ERR_NOTFOUND. */
+int index_get(struct spool_index *ix, enum index_table t, struct slice key, struct arena *a,
+    struct slice *val_r) MUST_CHECK;
+bool index_has(struct spool_index *ix, enum index_table t, struct slice key);
+int index_put(struct spool_index *ix, enum index_table t, struct slice key, struct slice val) MUST_CHECK;
+/* ERR_NOTFOUND when it is not there. */
+int index_del(struct spool_index *ix, enum index_table t, struct slice key) MUST_CHECK;
+/* Deletes up to max keys with this prefix; tells how many. */
+int index_del_prefix(struct spool_index *ix, enum index_table t, struct slice prefix, size_t max,
+    size_t *n_r) MUST_CHECK;
+
+/* Calls fn for each key >= from that starts with prefix, in order, until it returns non-zero,
+ * which is returned (make "enough" a positive number). key and val are good during the call.
+ * fn must not change this table; it may use the others. bulk: read in large pieces, for scans
+ * of many small values. */
+typedef int index_scan_fn(void *ctx, struct slice key, struct slice val);
+int index_scan(struct spool_index *ix, enum index_table t, struct slice prefix, struct slice from,
+    bool bulk, index_scan_fn *fn, void *ctx) MUST_CHECK;
+
+/* Writes a checkpoint if kbytes of log have come since the last one (0: always) and
+ * removes the log files that are no longer needed. Not in a transaction. */
+int index_checkpoint(struct spool_index *ix, unsigned kbytes) MUST_CHECK;
+
+#endif

@@ -1,0 +1,121 @@
+#ifndef PABAL_SPOOL_SPOOL_H
+#define PABAL_SPOOL_SPOOL_H
+
+#include "spool/bodyfile.h"
+#include "spool/change.h"
+#include "spool/log.h"
+#include "spool/op.h"
+#include "spool/tables.h"
+
+/*
+ * The spool: the log, and the index made from it. One thread.
+ *
+ * Changes come in batches. spool_do() checks one op, fills in what it decides, adds
+ * its record to the log's batch and applies it to the index, in one transaction
+ * that stays open. spool_commit() flushes the log, then commits the index with the
+ * LSN applied: only then has anything happened. An op that is refused leaves the batch
+ * as it was; a fault while applying spoils the whole batch, and nothing of it happened.
+ * While a batch is open, what is read is not durable yet: nobody may be told.
+ *
+ * At open: recover the index, replay the log from the LSN it knows; if the index cannot
+ * be used, or knows more than the log, it is moved aside and made anew from the newest
+ * snapshot that is whole, or from the log alone.
+ */
+struct spool;
+
+struct spool_conf {
+	int dirfd;                      /* the spool directory; not owned */
+	const char *index_home;         /* path of the index's directory, which must be dirfd's "index" */
+	uint64_t segment_size, reserve, cache_bytes;
+	const struct sysops *sys;       /* NULL: the real ones */
+	/* Does anybody want to know of changes of this mailbox? NULL: nobody. */
+	bool (*watched)(void *ctx, uint64_t mailbox);
+	/* Must this body stay though nobody refers to it (a session saw it)? NULL: no. */
+	bool (*pinned)(void *ctx, uint64_t bodyid);
+	void *ctx;
+};
+
+int spool_open(struct spool **s_r, const struct spool_conf *conf) MUST_CHECK;
+/* Drops an open batch. clean: write a checkpoint. */
+void spool_close(struct spool **s, bool clean);
+
+/* What an op decided. ranges: STORE: refused, COPY: copied; good until the next spool_do(). */
+struct spool_done {
+	uint64_t id;                    /* msgid, mailbox, or how many */
+	uint64_t modseq;
+	uint32_t uidvalidity, uid;
+	const struct op_range *ranges;
+	uint32_t ranges_n;
+};
+/* op's undecided fields are filled in (from memory of the spool, good until the next call).
+ * Changes of watched mailboxes are appended to *changes (may be NULL).
+ * Refused: ERR_NOTFOUND, ERR_EXISTS, ERR_DENIED, ERR_SYNTAX, ERR_LIMIT, ERR_STATE, ERR_FULL.
+ * Spoiled: ERR_IO, ERR_NOMEM, ERR_CORRUPT; spool_commit() will tell it again. */
+int spool_do(struct spool *s, struct spool_op *op, struct spool_done *res_r, struct change_list *changes) MUST_CHECK;
+bool spool_in_batch(const struct spool *s);
+/* Bytes that wait for the flush. */
+size_t spool_pending(const struct spool *s);
+/* 0, or nothing of the batch happened. After ERR_CORRUPT, or when spool_is_dead(), the process has to start anew. */
+int spool_commit(struct spool *s) MUST_CHECK;
+void spool_abort(struct spool *s);
+bool spool_is_dead(const struct spool *s);
+
+/* ---- reading (arena: the caller's; what is returned lives there) ---- */
+bool spool_full(struct spool *s);
+uint64_t spool_free_bytes(struct spool *s);
+const struct ix_counters *spool_counters(const struct spool *s);
+struct spool_log *spool_log_of(struct spool *s);
+const struct bodyfiles *spool_bodyfiles(const struct spool *s);
+int spool_msg_get(struct spool *s, uint64_t msgid, struct arena *a, struct ix_msg *m_r) MUST_CHECK;
+int spool_rcpt_get(struct spool *s, uint64_t msgid, uint32_t index, struct arena *a, struct ix_rcpt *rc_r) MUST_CHECK;
+typedef int spool_rcpt_fn(void *ctx, uint32_t index, const struct ix_rcpt *rc);
+/* Decodes into a, which the callback may reset. */
+int spool_rcpts(struct spool *s, uint64_t msgid, struct arena *a, spool_rcpt_fn *fn, void *ctx) MUST_CHECK;
+/* msgids > after in order; n at most. */
+int spool_queue_ids(struct spool *s, uint64_t after, uint32_t n, uint64_t *ids, uint32_t *n_r) MUST_CHECK;
+/* The schedule from (due, msgid) on: fn(ctx, due, msgid). */
+typedef int spool_due_fn(void *ctx, uint64_t due, uint64_t msgid);
+int spool_due(struct spool *s, spool_due_fn *fn, void *ctx) MUST_CHECK;
+typedef int spool_trace_fn(void *ctx, uint64_t lsn, const struct ix_trace *t);
+int spool_trace(struct spool *s, uint64_t msgid, struct arena *a, spool_trace_fn *fn, void *ctx) MUST_CHECK;
+
+int spool_body_get(struct spool *s, uint64_t bodyid, struct ix_body *b_r) MUST_CHECK;
+/* len bytes at off; off + len at most b->size. */
+int spool_body_read(struct spool *s, const struct ix_body *b, uint64_t off, uint32_t len, uint8_t *dst) MUST_CHECK;
+int spool_summary(struct spool *s, uint64_t bodyid, struct arena *a, struct slice *sum_r) MUST_CHECK;
+bool spool_file_used(struct spool *s, uint64_t file);
+
+int spool_mailbox_find(struct spool *s, uint64_t account, struct slice name, uint64_t *id_r) MUST_CHECK;
+int spool_mailbox_get(struct spool *s, uint64_t id, struct arena *a, struct ix_mailbox *m_r) MUST_CHECK;
+/* The names of an account, in byte order. */
+typedef int spool_name_fn(void *ctx, struct slice name, const struct ix_name *n);
+int spool_names(struct spool *s, uint64_t account, spool_name_fn *fn, void *ctx) MUST_CHECK;
+int spool_row_get(struct spool *s, uint64_t mailbox, uint32_t uid, struct row *r_r) MUST_CHECK;
+/* Rows in these ranges (sorted, disjoint), ascending. fn must not change the mailbox. */
+typedef int spool_row_fn(void *ctx, const struct row *r);
+int spool_rows(struct spool *s, uint64_t mailbox, const struct op_range *ranges, uint32_t n, spool_row_fn *fn, void *ctx) MUST_CHECK;
+/* Sorts and joins in place; tells the new count. Ranges given backwards are turned. uid 0 counts for nothing. */
+uint32_t ranges_normalize(struct op_range *r, uint32_t n);
+/* Makes sure INBOX and the special mailboxes exist (an op of the open batch when they do not). */
+int spool_account_init(struct spool *s, uint64_t account) MUST_CHECK;
+
+/* ---- housekeeping, each a bounded step outside a batch; *more_r: call again soon ---- */
+int spool_reap(struct spool *s, unsigned n, bool *more_r) MUST_CHECK;
+int spool_clean(struct spool *s, uint64_t trace_before_us, uint64_t history_before_us, unsigned n, bool *more_r) MUST_CHECK;
+int spool_checkpoint(struct spool *s, unsigned kbytes) MUST_CHECK;
+
+/* Live bytes and bodies of the segment that begins with this LSN. */
+struct ix_segment spool_segment_live(const struct spool *s, uint64_t first_lsn);
+/* Is this record the place of the body (compaction asks)? */
+bool spool_body_is_at(struct spool *s, uint64_t bodyid, uint64_t segment, uint32_t off);
+
+/* ---- snapshots: "snapshot/LSN", the whole index as a stream (spool/snapshot.h) ---- */
+/* Writes, flushes and names one, and unlinks all but the two newest. Not in a batch. */
+int spool_snapshot(struct spool *s) MUST_CHECK;
+/* The LSN up to which segments without live bodies are not needed: that of the older of the
+ * two snapshots; 0 while there are not two. */
+uint64_t spool_snapshot_lsn(const struct spool *s);
+/* Every key and value of a table, for dump and for tests. */
+int spool_dump(struct spool *s, unsigned table, int (*fn)(void *ctx, struct slice key, struct slice val), void *ctx) MUST_CHECK;
+
+#endif
