@@ -1,1 +1,27 @@
-# control
+# control: the pabal command.
+noinst_LIBRARIES += control/libcontrol.a
+CONTROL_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS) -DSYSCONFDIR='"$(sysconfdir)"' -DSBINDIR='"$(sbindir)"'
+control_libcontrol_a_CPPFLAGS = $(CONTROL_CPPFLAGS)
+control_libcontrol_a_SOURCES = \
+	%D%/args.c %D%/args.h \
+	%D%/client.c %D%/client.h \
+	%D%/cmd_account.c \
+	%D%/cmd_check.c \
+	%D%/cmd_compact.c \
+	%D%/cmd_queue.c \
+	%D%/cmd_start.c \
+	%D%/cmd_system.c \
+	%D%/cmd_trace.c \
+	%D%/command.h %D%/commands.c \
+	%D%/format.c %D%/format.h \
+	%D%/run_master.h \
+	%D%/secret.c %D%/secret.h \
+	%D%/show.h %D%/show_queue.c %D%/show_system.c \
+	%D%/spool_client.h
+CONTROL_LIBS = control/libcontrol.a common/daemon/libdaemon.a common/mail/libmail.a $(BASE_LIBS) \
+	$(JANSSON_LIBS) $(SYS_LIBS)
+
+bin_PROGRAMS += control/pabal
+control_pabal_CPPFLAGS = $(CONTROL_CPPFLAGS)
+control_pabal_SOURCES = %D%/main.c
+control_pabal_LDADD = $(CONTROL_LIBS)
