@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,6 +38,11 @@ static int init(struct daemon *d, int dirfd)
 	token_init();
 	if (dirfd < 0 || fchdir(dirfd) != 0) {
 		log_error("cannot enter the directory of the accounts (state_dir): %s", dirfd < 0 ? "none was passed" : strerror(errno));
+		return ERR_IO;
+	}
+	/* Kept until the end by the frame's descriptor; two processes would destroy the store. */
+	if (flock(dirfd, LOCK_EX | LOCK_NB) != 0) {
+		log_error("the directory of the accounts (state_dir) is in use by another accountd: %s", strerror(errno));
 		return ERR_IO;
 	}
 	return 0;
