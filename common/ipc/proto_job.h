@@ -21,7 +21,9 @@ WIRE_DECLARE(job_rcpt, JOB_RCPT_FIELDS)
 	X##_LIST(job_rcpt, rcpts, SPOOL_RCPTS_MAX)
 IPC_MESSAGE(job, 2, JOB_FIELDS)
 /* kind: done (delivered or handed over), deferred, bounced. recorded: the agent had spoold record it already
- * (deliver-local: done). A local fault is always deferred. */
+ * (deliver-local: done). A local fault is always deferred. relay: "host[ip]:port", "local" for a mailbox here,
+ * JOB_RELAY_FORWARD when the recipient led to further recipients of the message. */
+#define JOB_RELAY_FORWARD "forward"
 enum { OUTCOME_DONE = 1, OUTCOME_DEFERRED = 2, OUTCOME_BOUNCED = 3 };
 #define JOB_OUTCOME_FIELDS(X) X##_U32(index) X##_U8(kind) X##_U8(recorded) X##_STR(status, 16) X##_STR(text, SPOOL_TEXT_MAX) X##_STR(relay, 512)
 WIRE_DECLARE(job_outcome, JOB_OUTCOME_FIELDS)

@@ -66,7 +66,8 @@ IPC_MESSAGE(spool_accept, 13, SPOOL_ACCEPT_FIELDS)
 IPC_MESSAGE(spool_accepted, 14, SPOOL_ACCEPTED_FIELDS)
 
 /* ---- qmgr: the queue ------------------------------------------------------ */
-/* Event to qmgr: something is due, or will be at due (seconds); a hint that may be lost or merged. */
+/* Event to qmgr: something is due, or will be at due (seconds); a hint that may be lost or merged.
+ * 0: the queue was flushed by hand: what qmgr knows of dead destinations is to be forgotten. */
 #define SPOOL_WORK_FIELDS(X) X##_U64(due)
 IPC_MESSAGE(spool_work, 20, SPOOL_WORK_FIELDS)
 /* Up to n messages with recipients due by now (seconds), oldest due first, that are not taken yet.
