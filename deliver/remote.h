@@ -1,0 +1,45 @@
+#ifndef PABAL_DELIVER_REMOTE_H
+#define PABAL_DELIVER_REMOTE_H
+
+#include "common/daemon/conf.h"
+#include "common/ipc/channel.h"
+
+/*
+ * deliver-remote without its frame: jobs of qmgr in, SMTP out. Per job it has
+ * dnsd name the exchangers and spoold give the content, then tries addresses in
+ * their order, at most ROUTE_ADDRS_MAX and ROUTE_SESSIONS_MAX that greet, and
+ * reports one outcome for each recipient.
+ *
+ * dnsd or spoold gone: the job waits up to REMOTE_PARK_MS for the next one, then
+ * is deferred. qmgr gone: jobs end where they are, for the next qmgr gives them
+ * again; only those that wait for the answer to a whole content finish.
+ */
+enum {
+	REMOTE_JOBS = 100,              /* at a time */
+	REMOTE_PARK_MS = 60 * 1000,
+	REMOTE_REUSE_MS = 2000,         /* an idle connection is kept for this long */
+	REMOTE_REUSE_TXS = 100,         /* transactions of one connection */
+	REMOTE_DATA_MS = 120 * 1000,    /* RFC 5321 4.5.3.2.4: the answer to DATA */
+	REMOTE_BLOCK_MS = 180 * 1000,   /* 4.5.3.2.5: while content is sent */
+	REMOTE_RSET_MS = 20 * 1000,
+	REMOTE_QUIT_MS = 5 * 1000,
+};
+
+struct remote;
+
+struct remote *remote_new(struct loop *l, const struct conf *conf);
+void remote_free(struct remote **r);
+void remote_set_conf(struct remote *r, const struct conf *conf);
+
+void remote_qmgr_open(struct remote *r, struct channel *ch);
+void remote_qmgr_close(struct remote *r, struct channel *ch);
+void remote_spoold_open(struct remote *r, struct channel *ch);
+void remote_spoold_close(struct remote *r, struct channel *ch);
+void remote_dnsd_open(struct remote *r, struct channel *ch);
+void remote_dnsd_close(struct remote *r, struct channel *ch);
+/* A job. */
+int remote_on_job(struct remote *r, struct channel *ch, struct ipc_msg *m) MUST_CHECK;
+/* Jobs without a session are dropped (qmgr keeps them), those with one finish, then done. */
+void remote_stop(struct remote *r, void (*done)(void *ctx), void *ctx);
+
+#endif
