@@ -496,6 +496,11 @@ static void accept_ready(void *ctx, unsigned events)
 			continue;
 		if (errno == EAGAIN || errno == EWOULDBLOCK)
 			return;
+		/* master ended it by shutdown(): a reload took this address away. */
+		if (errno == EINVAL) {
+			loop_fd_del(ln->loop, &ln->lfd);
+			return;
+		}
 		log_warn("accept: errno=%d, pausing %d ms: more descriptors are needed", errno, ACCEPT_PAUSE_MS);
 		loop_fd_set(ln->loop, &ln->lfd, 0);
 		loop_timer_set(ln->loop, &ln->timer, ACCEPT_PAUSE_MS, accept_again, ln);
