@@ -16,7 +16,8 @@
 
 #include "common/ipc/roles.h"
 
-enum { PATH_ROOM = 4096 };
+enum { PATH_ROOM = 4096, LOCK_TRIES = 100 };
+static const struct timespec lock_pause = { 0, 50 * 1000000 };
 
 /* The directories above path. */
 static int make_above(const char *path, struct buf *why)
@@ -154,13 +155,19 @@ int dirs_lock(const struct conf *c, int *fd_r, struct buf *why)
 		buf_addf(why, "%s cannot be opened: %s", path, strerror(errno));
 		return ERR_IO;
 	}
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-		*fd_r = fd;
-		return 0;
+	for (unsigned i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			*fd_r = fd;
+			return 0;
+		}
+		n = pread(fd, pid, sizeof(pid) - 1, 0);
+		pid[n > 0 ? n : 0] = '\0';
+		pid[strcspn(pid, "\n")] = '\0';
+		/* Without its number it is one that is just ending, or just starting. */
+		if (pid[0] != '\0')
+			break;
+		(void)nanosleep(&lock_pause, NULL);
 	}
-	n = read(fd, pid, sizeof(pid) - 1);
-	pid[n > 0 ? n : 0] = '\0';
-	pid[strcspn(pid, "\n")] = '\0';
 	buf_addf(why, "Pabal runs already with the run_dir %s (process %s): stop it first, or give this one its own "
 	    "run_dir, spool_dir and state_dir", c->run_dir, pid[0] != '\0' ? pid : "unknown");
 	(void)close(fd);
@@ -180,7 +187,6 @@ void dirs_lock_pid(int fd, long pid)
 int dirs_unused(const struct conf *c, struct buf *why)
 {
 	const char *const paths[] = { c->spool_dir, c->state_dir };
-	const struct timespec pause = { 0, 50 * 1000000 };
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		int fd = open(paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -1;
@@ -189,8 +195,8 @@ int dirs_unused(const struct conf *c, struct buf *why)
 			buf_addf(why, "%s cannot be opened: %s", paths[i], strerror(errno));
 			return ERR_IO;
 		}
-		for (unsigned k = 0; k < 100 && (r = flock(fd, LOCK_EX | LOCK_NB)) != 0; k++)
-			(void)nanosleep(&pause, NULL);
+		for (unsigned k = 0; k < LOCK_TRIES && (r = flock(fd, LOCK_EX | LOCK_NB)) != 0; k++)
+			(void)nanosleep(&lock_pause, NULL);
 		(void)close(fd);
 		if (r != 0) {
 			buf_addf(why, "%s is in use by another Pabal: each needs its own", paths[i]);

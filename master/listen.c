@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/daemon/control_path.h"
 #include "common/ipc/peercred.h"
 
 enum { BACKLOG = 4096, CONTROL_BACKLOG = 64 };
@@ -186,63 +186,82 @@ void listen_close(struct listen_set *set)
 
 /* ---- control sockets --------------------------------------------------------- */
 
-static int control_path(struct sockaddr_un *sa, const char *run_dir, const char *name)
+/* run_dir opened, and the socket's name in it; -1 and errno. */
+static int control_dir(const char *run_dir, enum role role, char name_r[32])
 {
-	memset(sa, 0, sizeof(*sa));
-	sa->sun_family = AF_UNIX;
-	return snprintf(sa->sun_path, sizeof(sa->sun_path), "%s/%s.sock", run_dir, name) < (int)sizeof(sa->sun_path) ?
-	    0 : ERR_LIMIT;
+	if (control_socket_name(role, name_r) != 0) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return open(run_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-int listen_control_group(const char *run_dir, const char *name, gid_t group)
+static int group_set(int dirfd, const char *name, gid_t group)
 {
-	struct sockaddr_un sa;
-
-	if (control_path(&sa, run_dir, name) != 0)
-		return ERR_LIMIT;
-	if (lchown(sa.sun_path, (uid_t)-1, group != (gid_t)-1 ? group : getegid()) != 0 ||
-	    chmod(sa.sun_path, group != (gid_t)-1 ? 0660 : 0600) != 0)
+	if (fchownat(dirfd, name, (uid_t)-1, group != (gid_t)-1 ? group : getegid(), AT_SYMLINK_NOFOLLOW) != 0 ||
+	    fchmodat(dirfd, name, group != (gid_t)-1 ? 0660 : 0600, 0) != 0)
 		return ERR_IO;
 	return 0;
 }
 
-int listen_control(const char *run_dir, const char *name, gid_t group, int *fd_r, struct buf *why)
+int listen_control_group(const char *run_dir, enum role role, gid_t group)
 {
-	struct sockaddr_un sa;
-	mode_t mask;
-	int fd, r;
+	char name[32];
+	int dirfd = control_dir(run_dir, role, name), r;
 
-	if (control_path(&sa, run_dir, name) != 0) {
-		buf_addf(why, "run_dir %s is too long for a socket's name: at most 90 bytes", run_dir);
-		return ERR_LIMIT;
-	}
-	if (unlink(sa.sun_path) != 0 && errno != ENOENT) {
-		buf_addf(why, "%s cannot be removed: %s", sa.sun_path, strerror(errno));
+	if (dirfd < 0)
 		return ERR_IO;
-	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	mask = umask(0177);
-	r = fd >= 0 && peercred_enable(fd) == 0 &&
-	    bind(fd, (struct sockaddr *)(void *)&sa, sizeof(sa)) == 0 ? 0 : ERR_IO;
+	r = group_set(dirfd, name, group);
+	(void)close(dirfd);
+	return r;
+}
+
+/* A Unix address is short; the directory's descriptor makes any path fit. */
+static int control_bind(int dirfd, const char *name)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	mode_t mask = umask(0177);
+	int r;
+
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "/proc/self/fd/%d/%s", dirfd, name);
+	r = fd >= 0 && peercred_enable(fd) == 0 ? bind(fd, (struct sockaddr *)(void *)&sa, sizeof(sa)) : -1;
 	(void)umask(mask);
-	if (r == 0)
-		r = listen_control_group(run_dir, name, group);
-	if (r == 0 && listen(fd, CONTROL_BACKLOG) != 0)
+	if (r != 0 && fd >= 0) {
+		(void)close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+int listen_control(const char *run_dir, enum role role, gid_t group, int *fd_r, struct buf *why)
+{
+	char name[32] = "";
+	int dirfd = control_dir(run_dir, role, name), fd = -1, r = ERR_IO;
+
+	if (dirfd >= 0 && (unlinkat(dirfd, name, 0) == 0 || errno == ENOENT) &&
+	    (fd = control_bind(dirfd, name)) >= 0 && (r = group_set(dirfd, name, group)) == 0 &&
+	    listen(fd, CONTROL_BACKLOG) != 0)
 		r = ERR_IO;
 	if (r != 0) {
-		buf_addf(why, "the control socket %s cannot be made: %s", sa.sun_path, strerror(errno));
+		buf_addf(why, "the control socket %s/%s cannot be made: %s", run_dir, name, strerror(errno));
 		if (fd >= 0)
 			(void)close(fd);
-		return r;
+	} else {
+		*fd_r = fd;
 	}
-	*fd_r = fd;
-	return 0;
+	if (dirfd >= 0)
+		(void)close(dirfd);
+	return r;
 }
 
-void listen_control_remove(const char *run_dir, const char *name)
+void listen_control_remove(const char *run_dir, enum role role)
 {
-	struct sockaddr_un sa;
+	char name[32];
+	int dirfd = control_dir(run_dir, role, name);
 
-	if (control_path(&sa, run_dir, name) == 0)
-		(void)unlink(sa.sun_path);
+	if (dirfd < 0)
+		return;
+	(void)unlinkat(dirfd, name, 0);
+	(void)close(dirfd);
 }

@@ -25,11 +25,11 @@ void listen_prune(struct listen_set *set, const struct conf *c);
 /* Closes our copies. */
 void listen_close(struct listen_set *set);
 
-/* run_dir/NAME.sock, connectable for us and the group (if not -1). */
-int listen_control(const char *run_dir, const char *name, gid_t group, int *fd_r, struct buf *why) MUST_CHECK;
+/* The role's control socket in run_dir, connectable for us and the group (if not -1). */
+int listen_control(const char *run_dir, enum role role, gid_t group, int *fd_r, struct buf *why) MUST_CHECK;
 /* Changes the group of an existing one. */
-int listen_control_group(const char *run_dir, const char *name, gid_t group) MUST_CHECK;
-void listen_control_remove(const char *run_dir, const char *name);
+int listen_control_group(const char *run_dir, enum role role, gid_t group) MUST_CHECK;
+void listen_control_remove(const char *run_dir, enum role role);
 
 /* Who has the TCP port: "NAME (process PID)", or "" when it cannot be found. */
 void listen_port_owner(unsigned port, char *text, size_t size);

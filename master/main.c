@@ -62,12 +62,13 @@ static int options_parse(int argc, char **argv, struct options *o)
 	return 0;
 }
 
-static int complain(const struct buf *why, int r)
+static int complain(struct buf *why, int r)
 {
 	if (buf_len(why) != 0)
 		(void)fprintf(stderr, "pabal-master: %.*s\n", SLICE_ARG(buf_slice(why)));
 	else
 		(void)fprintf(stderr, "pabal-master: cannot start: %s\n", err_str(r));
+	buf_free(why);
 	return 1;
 }
 
@@ -106,9 +107,9 @@ static int prepare(struct master *m, int *control_r, int *log_r, struct buf *why
 		return r;
 	for (unsigned i = 0; r == 0 && i < kinds_n; i++)
 		if (kinds[i].control)
-			r = listen_control(m->conf->run_dir, role_name(kinds[i].role), m->ids.admin,
+			r = listen_control(m->conf->run_dir, kinds[i].role, m->ids.admin,
 			    &m->control_fds[kinds[i].role], why);
-	return r == 0 ? listen_control(m->conf->run_dir, "master", m->ids.admin, control_r, why) : r;
+	return r == 0 ? listen_control(m->conf->run_dir, ROLE_MASTER, m->ids.admin, control_r, why) : r;
 }
 
 /* Goes into the background; the foreground waits until all is ready. Returns in the background only. */
@@ -175,8 +176,8 @@ static void clean_up(struct master *m)
 {
 	for (unsigned i = 0; i < kinds_n; i++)
 		if (kinds[i].control)
-			listen_control_remove(m->conf->run_dir, role_name(kinds[i].role));
-	listen_control_remove(m->conf->run_dir, "master");
+			listen_control_remove(m->conf->run_dir, kinds[i].role);
+	listen_control_remove(m->conf->run_dir, ROLE_MASTER);
 	dirs_lock_pid(m->lock_fd, 0);
 }
 
@@ -185,8 +186,10 @@ static void streams_set(const struct master *m, int log_fd)
 	static const char *const levels[] = { "error", "warn", "info", "debug" };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
-	if (null >= 0)
+	if (null >= 0) {
 		(void)dup2(null, STDIN_FILENO);
+		(void)dup2(null, STDOUT_FILENO);
+	}
 	if (m->conf->log_file[0] != '\0')
 		(void)dup2(log_fd, STDERR_FILENO);
 	(void)close(log_fd);

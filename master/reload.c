@@ -129,7 +129,7 @@ static void swap(struct master *m, struct conf *c, const struct idents *ids, int
 	m->conf = c;
 	m->ids = *ids;
 	for (size_t i = 0; i < ARRAY_LEN(with_socket); i++)
-		if (listen_control_group(c->run_dir, role_name(with_socket[i]), ids->admin) != 0)
+		if (listen_control_group(c->run_dir, with_socket[i], ids->admin) != 0)
 			log_warn("the group of %s/%s.sock cannot be changed", c->run_dir, role_name(with_socket[i]));
 	/* Who runs gets the new configuration; who starts from here on starts with it. */
 	TAILQ_FOREACH(ch, &m->children, entry)

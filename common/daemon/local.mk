@@ -1,7 +1,7 @@
 noinst_LIBRARIES += common/daemon/libdaemon.a
 common_daemon_libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) -DLOCALSTATEDIR='"$(localstatedir)"'
 common_daemon_libdaemon_a_SOURCES = \
-	%D%/cellprobe.c %D%/cellprobe.h \
+	%D%/cellprobe.h \
 	%D%/conf.c %D%/conf.h \
 	%D%/conf_check.c \
 	%D%/conf_internal.h \
@@ -14,7 +14,7 @@ common_daemon_libdaemon_a_SOURCES = \
 	%D%/sandbox.c %D%/sandbox.h %D%/sandbox_linux.h \
 	%D%/token.c %D%/token.h
 if LINUX
-common_daemon_libdaemon_a_SOURCES += %D%/sandbox_landlock.c %D%/sandbox_seccomp.c
+common_daemon_libdaemon_a_SOURCES += %D%/cellprobe_linux.c %D%/sandbox_landlock_linux.c %D%/sandbox_seccomp_linux.c
 else
 common_daemon_libdaemon_a_SOURCES += %D%/sandbox_none.c
 endif
