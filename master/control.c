@@ -98,8 +98,11 @@ static void on_close(struct channel *ch, int why, void *ctx)
 {
 	struct master *m = ctx;
 	struct waiting *w, *next;
+	struct visitor *v = channel_data(ch);
 
 	(void)why;
+	TAILQ_REMOVE(&m->visitors, v, entry);
+	free(v);
 	STAILQ_FOREACH_SAFE(w, &m->waiting, entry, next) {
 		if (w->ch != ch)
 			continue;
@@ -115,12 +118,33 @@ static void on_accept(void *ctx, int fd)
 	    .role = ROLE_MASTER, .peer_role = ROLE_CONTROL, .peer_uid = (uid_t)-1, .max_frame = 65536,
 	    .handlers = handlers, .on_close = on_close, .ctx = m };
 
-	if (channel_new(m->loop, fd, &conf) == NULL)
+	struct visitor *v = calloc(1, sizeof(*v));
+
+	if (v == NULL) {
+		(void)close(fd);
+		return;
+	}
+	v->ch = channel_new(m->loop, fd, &conf);
+	if (v->ch == NULL) {
 		log_warn("a control connection was refused: out of memory");
+		free(v);
+		return;
+	}
+	channel_set_data(v->ch, v);
+	TAILQ_INSERT_TAIL(&m->visitors, v, entry);
 }
 
 int control_start(struct master *m, int fd)
 {
 	m->control = listener_new(m->loop, fd, on_accept, m);
 	return m->control != NULL ? 0 : ERR_NOMEM;
+}
+
+void control_end(struct master *m)
+{
+	struct visitor *v;
+
+	listener_free(&m->control);
+	TAILQ_FOREACH(v, &m->visitors, entry)
+		channel_close(v->ch);
 }

@@ -20,7 +20,12 @@
 
 enum { BACKLOG = 4096, CONTROL_BACKLOG = 64 };
 
-static const char *const service_names[LISTEN_COUNT] = { "smtp", "pop3", "imap" };
+const char *listen_service_name(enum conf_listen_service svc)
+{
+	static const char *const names[LISTEN_COUNT] = { "smtp", "pop3", "imap" };
+
+	return names[svc];
+}
 
 union address {
 	struct sockaddr sa;
@@ -47,7 +52,7 @@ static void why_not(struct buf *why, const struct listen_sock *s, uint16_t port,
 {
 	char owner[128];
 
-	buf_addf(why, "%s cannot listen at %s: ", service_names[s->service], s->address);
+	buf_addf(why, "%s cannot listen at %s: ", listen_service_name(s->service), s->address);
 	switch (error) {
 	case EADDRINUSE:
 		listen_port_owner(port, owner, sizeof(owner));
@@ -169,7 +174,7 @@ void listen_prune(struct listen_set *set, const struct conf *c)
 			named = strcmp(s->text, c->listen.v[i]) == 0;
 		if (named)
 			continue;
-		log_info("listening ends: service=%s address=%s", service_names[s->service], s->address);
+		log_info("listening ends: service=%s address=%s", listen_service_name(s->service), s->address);
 		/* Ends it for the workers that have it open, too. */
 		(void)shutdown(s->fd, SHUT_RDWR);
 		sock_drop(set, s);

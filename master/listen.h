@@ -17,6 +17,8 @@ struct listen_sock {
 };
 STAILQ_HEAD(listen_set, listen_sock);
 
+/* "smtp", ... */
+const char *listen_service_name(enum conf_listen_service svc);
 /* Opens what c names and set lacks (marked fresh). On an error nothing changed, and why has one
  * sentence with service, address and, if the port is taken, who has it. */
 int listen_open(struct listen_set *set, const struct conf *c, struct buf *why) MUST_CHECK;

@@ -168,6 +168,7 @@ static int run(struct master *m, int control_fd)
 	if ((r = loop_signals(m->loop, signals, ARRAY_LEN(signals), master_signal, m)) != 0 ||
 	    (r = control_start(m, control_fd)) != 0 || (r = master_start(m)) != 0 || (r = loop_run(m->loop)) != 0)
 		return r;
+	control_end(m);
 	/* What was said last is still sent. */
 	return loop_turn(m->loop, 0);
 }
@@ -209,6 +210,7 @@ int main(int argc, char **argv)
 	TAILQ_INIT(&m.children);
 	STAILQ_INIT(&m.listening);
 	STAILQ_INIT(&m.waiting);
+	TAILQ_INIT(&m.visitors);
 	for (unsigned i = 0; i < ROLE_COUNT; i++)
 		m.control_fds[i] = -1;
 	(void)signal(SIGPIPE, SIG_IGN);

@@ -51,6 +51,13 @@ struct waiting {
 };
 STAILQ_HEAD(waiting_list, waiting);
 
+/* A connection of the pabal command. */
+struct visitor {
+	TAILQ_ENTRY(visitor) entry;
+	struct channel *ch;
+};
+TAILQ_HEAD(visitor_list, visitor);
+
 struct master {
 	struct loop *loop;
 	struct conf *conf;
@@ -67,6 +74,7 @@ struct master {
 	uint64_t started_us;
 	struct listener *control;
 	int control_fds[ROLE_COUNT];    /* spoold's, accountd's, qmgr's; -1: none */
+	struct visitor_list visitors;
 	struct waiting_list waiting;
 	bool reload_running, reload_again;
 	struct loop_timer reload_timer, ready_timer;
@@ -100,6 +108,8 @@ void master_counts(const struct master *m, unsigned counts[ROLE_COUNT]);
 
 /* ---- control.c: the pabal command ---- */
 int control_start(struct master *m, int fd) MUST_CHECK;
+/* Closes the socket and all connections, once what was said is sent. */
+void control_end(struct master *m);
 /* Answers all that wait for the reload (true) or the stop. */
 void control_answer(struct master *m, bool reload, bool ok, const char *text);
 

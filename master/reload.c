@@ -139,7 +139,7 @@ static void swap(struct master *m, struct conf *c, const struct idents *ids, int
 	STAILQ_FOREACH(s, &m->listening, entry) {
 		if (!s->fresh)
 			continue;
-		log_info("listening service=%s address=%s", s->text, s->address);
+		log_info("listening service=%s address=%s", listen_service_name(s->service), s->address);
 		if (m->listeners_given)
 			TAILQ_FOREACH(ch, &m->children, entry)
 				if (ch->state == CHILD_READY || ch->state == CHILD_STARTING)

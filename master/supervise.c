@@ -75,7 +75,7 @@ static void starting_advance(struct master *m)
 			STAILQ_FOREACH(s, &m->listening, entry)
 				child_give_listener(c, s);
 		STAILQ_FOREACH(s, &m->listening, entry)
-			log_info("listening service=%s", s->text);
+			log_info("listening service=%s address=%s", listen_service_name(s->service), s->address);
 	}
 	if (all && !m->all_ready) {
 		m->all_ready = true;
