@@ -102,8 +102,8 @@ static void peer_closed(struct channel *ch, int why, void *ctx)
 
 	TAILQ_REMOVE(&f->peers, p, entry);
 	if (!f->stopping)
-		log_warn("lost %s[%u]: %s", role_name((enum role)p->info.role), p->info.instance,
-		    why == 0 ? "closed here" : err_str(why));
+		(why == ERR_CLOSED ? log_info : log_warn)("lost %s[%u]: %s", role_name((enum role)p->info.role),
+		    p->info.instance, why == 0 ? "closed here" : err_str(why));
 	if (p->spec->on_close != NULL)
 		p->spec->on_close(&f->d, ch, why);
 	free(p);
