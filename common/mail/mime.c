@@ -33,7 +33,9 @@ static size_t count_lf(const uint8_t *s, size_t n)
 /* How many LFs stand before off. Cheap because off goes forward all but for the width of a line end. */
 static size_t lines_before(struct parser *p, size_t off)
 {
-	if (off >= p->count_off)
+	if (off == p->count_off)
+		return p->count;
+	if (off > p->count_off)
 		p->count += count_lf(p->in.p + p->count_off, off - p->count_off);
 	else
 		p->count -= count_lf(p->in.p + off, p->count_off - off);
