@@ -1,7 +1,6 @@
 #include "smtpd/server.h"
 
 #include <bsd/sys/queue.h>
-#include <bsd/sys/tree.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -10,6 +9,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/daemon/conn.h"
+#include "common/daemon/places.h"
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_spool.h"
 #include "smtpd/session.h"
@@ -23,13 +23,6 @@ enum {
 	NOFILE = 20000,
 };
 
-/* Connections of one address. */
-struct addr_count {
-	RB_ENTRY(addr_count) entry;
-	char addr[64];
-	unsigned n;
-};
-
 struct client {
 	LIST_ENTRY(client) link;
 	STAILQ_ENTRY(client) waiting;    /* for its turn to send ACCEPT */
@@ -38,14 +31,12 @@ struct client {
 	struct smtp_session *s;
 	struct buf out;
 	struct loop_timer timer;
-	struct addr_count *addr;
+	struct place *place;
 	bool eof;
 	bool asked;                      /* a request is open, or it is in srv->waiting */
 	uint64_t file;                   /* body file that we hold, 0: none */
 	int fd;
 };
-
-RB_HEAD(addr_tree, addr_count);
 
 struct server {
 	struct daemon *d;
@@ -53,45 +44,12 @@ struct server {
 	LIST_HEAD(, client) clients;
 	STAILQ_HEAD(, client) waiting;
 	unsigned clients_n;
-	struct addr_tree addrs;
+	struct places *places;
 	struct listener *listeners[LISTENERS_MAX];
 	unsigned listeners_n;
 };
 
-static int addr_cmp(const struct addr_count *a, const struct addr_count *b)
-{
-	return strcmp(a->addr, b->addr);
-}
-RB_GENERATE_INTERNAL(addr_tree, addr_count, entry, addr_cmp, UNUSED static)
-
 static void client_run(struct client *c);
-
-/* ---- the count of an address --------------------------------------------------- */
-
-/* NULL without memory. */
-static struct addr_count *addr_get(struct server *srv, const char *addr)
-{
-	struct addr_count key, *a;
-
-	memset(&key, 0, sizeof(key));
-	if (slice_to_cstr(slice_cstr(addr), key.addr, sizeof(key.addr)) != 0)
-		return NULL;
-	a = RB_FIND(addr_tree, &srv->addrs, &key);
-	if (a == NULL && (a = calloc(1, sizeof(*a))) != NULL) {
-		memcpy(a->addr, key.addr, sizeof(a->addr));
-		(void)RB_INSERT(addr_tree, &srv->addrs, a);
-	}
-	return a;
-}
-
-/* Frees it when nobody is left. */
-static void addr_put(struct server *srv, struct addr_count *a)
-{
-	if (a->n != 0)
-		return;
-	(void)RB_REMOVE(addr_tree, &srv->addrs, a);
-	free(a);
-}
 
 /* ---- the body file ---------------------------------------------------------------- */
 
@@ -283,8 +241,7 @@ static void client_end(struct client *c)
 	smtp_session_free(&c->s);
 	file_drop(c);
 	buf_free(&c->out);
-	c->addr->n--;
-	addr_put(srv, c->addr);
+	place_give(srv->places, &c->place);
 	LIST_REMOVE(c, link);
 	srv->clients_n--;
 	free(c);
@@ -385,7 +342,6 @@ static int client_start(struct server *srv, struct client *c, bool early)
 	c->s = smtp_session_new(&srv->env, &who, &c->out);
 	if (c->s == NULL)
 		return ERR_NOMEM;
-	c->addr->n++;
 	LIST_INSERT_HEAD(&srv->clients, c, link);
 	srv->clients_n++;
 	(void)smtp_session_greet(c->s, early);
@@ -402,32 +358,23 @@ static void server_accept(void *ctx, int fd)
 	/* RFC 5321 3.1: the client waits for the greeting */
 	bool early = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 	struct conn *conn = conn_accept(srv->d->loop, fd, &ops);
-	struct addr_count *a = conn != NULL ? addr_get(srv, conn_peer_addr(conn)) : NULL;
-	const char *why = NULL;
+	const char *why = "out of memory";
 
-	if (conn == NULL) {
-		free(c);
-		return;
-	}
-	if (c == NULL || a == NULL)
-		why = "out of memory";
-	else if (srv->clients_n >= srv->d->conf->connection_limit)
-		why = "too many connections";
-	else if (a->n >= srv->d->conf->connection_limit_address)
-		why = "too many connections from your address";
-	if (why == NULL) {
+	if (c != NULL && conn != NULL) {
 		c->srv = srv;
 		c->conn = conn;
-		c->addr = a;
 		c->fd = -1;
 		c->out = BUF_INIT(OUT_MAX);
-		if (client_start(srv, c, early) == 0)
-			return;
-		why = "out of memory";
+		if (place_take(srv->places, conn_peer_addr(conn), srv->d->conf->connection_limit,
+		    srv->d->conf->connection_limit_address, &c->place, &why) == 0) {
+			why = "out of memory";
+			if (client_start(srv, c, early) == 0)
+				return;
+			place_give(srv->places, &c->place);
+		}
 	}
-	turn_away(srv, conn, why);
-	if (a != NULL)
-		addr_put(srv, a);
+	if (conn != NULL)
+		turn_away(srv, conn, why);
 	free(c);
 }
 
@@ -450,12 +397,13 @@ static int server_start(struct daemon *d)
 {
 	struct server *srv = calloc(1, sizeof(*srv));
 
-	if (srv == NULL)
+	if (srv == NULL || (srv->places = places_new()) == NULL) {
+		free(srv);
 		return ERR_NOMEM;
+	}
 	srv->d = d;
 	LIST_INIT(&srv->clients);
 	STAILQ_INIT(&srv->waiting);
-	RB_INIT(&srv->addrs);
 	env_set(&srv->env, d->conf);
 	d->state = srv;
 	return 0;
