@@ -1,17 +1,13 @@
 #include "tests/lib/unit.h"
 
 #include "common/base/log.h"
+#include "tests/lib/play.h"
 #include "tests/smtpd/dialogue.h"
 
 /*
- * A dialogue is lines:
- *	"C: text"    the client sends text and CRLF
- *	"R: text"    the client sends text as it is, with \r \n \0 and \\ written out
- *	"S: text"    the server's next line; "S: 250*" only has to begin so
- *	"T: 300"     so many seconds pass, and the session's timer runs if it is due
- *	"X"          the server closes
- * Each is played with every line whole, then a byte at a time, then in pieces of
- * 2 to 7 bytes: the replies must be the same.
+ * Dialogues are in the text of tests/lib/play.h. Each is played with every line
+ * whole, then a byte at a time, then in pieces of 2 to 7 bytes: the replies must
+ * be the same.
  */
 struct row {
 	const char *name;
@@ -27,94 +23,43 @@ static void quiet(enum log_level level, const char *text)
 	(void)text;
 }
 
-static void client_bytes(struct slice line, bool raw, struct buf *out)
+static void play_send(void *ctx, struct slice bytes)
 {
-	for (size_t i = 0; i < line.len; i++) {
-		uint8_t c = line.p[i];
-
-		if (raw && c == '\\' && i + 1 < line.len) {
-			c = line.p[++i];
-			c = c == 'r' ? '\r' : c == 'n' ? '\n' : c == '0' ? '\0' : c;
-		}
-		buf_add_byte(out, c);
-	}
-	if (!raw)
-		buf_add_cstr(out, "\r\n");
+	fake_send(ctx, bytes);
 }
 
-/* The next line of the server's against want. */
-static void expect(struct fake *f, const char *name, struct slice want)
+static void play_pass(void *ctx, uint64_t seconds)
 {
-	struct slice got = buf_slice(&f->out);
-	ptrdiff_t lf = slice_chr(got, '\n');
-	bool prefix = want.len != 0 && want.p[want.len - 1] == '*';
-
-	if (lf < 1 || got.p[lf - 1] != '\r')
-		fail_msg("%s: no reply, want \"%.*s\"", name, SLICE_ARG(want));
-	got = slice_sub(got, 0, (size_t)lf - 1);
-	if (prefix ? !slice_eq(slice_sub(got, 0, want.len - 1), slice_sub(want, 0, want.len - 1)) : !slice_eq(got, want))
-		fail_msg("%s: got \"%.*s\" want \"%.*s\"", name, SLICE_ARG(got), SLICE_ARG(want));
-	buf_consume(&f->out, (size_t)lf + 1);
-}
-
-static void pass_time(struct fake *f, struct slice arg)
-{
-	char text[16];
+	struct fake *f = ctx;
 	uint64_t due;
 
-	assert_int_equal(slice_to_cstr(arg, text, sizeof(text)), 0);
-	fake_now_ms += strtoull(text, NULL, 10) * 1000;
+	fake_now_ms += seconds * 1000;
 	due = smtp_session_deadline(f->s);
 	if (due != 0 && due <= fake_now_ms)
 		f->want = smtp_session_timeout(f->s);
 }
 
-static void play_line(struct fake *f, const char *name, struct slice line, size_t step)
+static bool play_closed(void *ctx)
 {
-	struct slice arg = slice_sub(line, 3, SIZE_MAX);
-	struct buf bytes = BUF_INIT(1 << 20);
+	return ((struct fake *)ctx)->want == SMTP_WANT_CLOSE;
+}
 
-	switch (line.p[0]) {
-	case 'C':
-	case 'R':
-		client_bytes(arg, line.p[0] == 'R', &bytes);
-		for (size_t off = 0; off < buf_len(&bytes); off += step)
-			fake_send(f, slice_sub(buf_slice(&bytes), off, step));
-		break;
-	case 'S':
-		expect(f, name, arg);
-		break;
-	case 'T':
-		pass_time(f, arg);
-		break;
-	case 'X':
-		if (f->want != SMTP_WANT_CLOSE)
-			fail_msg("%s: not closed", name);
-		break;
-	default:
-		fail_msg("%s: bad line \"%.*s\"", name, SLICE_ARG(line));
-	}
-	buf_free(&bytes);
+/* The next line of the server's against want. */
+static void expect(struct fake *f, const char *name, struct slice want)
+{
+	play_expect(&f->out, name, want);
 }
 
 static void play(const struct row *t, size_t row, size_t step)
 {
-	struct slice rest = slice_cstr(t->text);
 	struct fake f;
+	struct play_ops ops = { &f, &f.out, play_send, play_pass, play_closed };
 
 	fake_init(&f);
 	if (t->setup != NULL)
 		t->setup(&f);
 	fake_start(&f, false);
-	while (rest.len != 0) {
-		ptrdiff_t lf = slice_chr(rest, '\n');
-		struct slice line = slice_sub(rest, 0, lf < 0 ? rest.len : (size_t)lf);
-
-		rest = slice_sub(rest, line.len + 1, SIZE_MAX);
-		play_line(&f, t->name, line, step);
-	}
-	if (buf_len(&f.out) != 0)
-		fail_msg("%s: more replies: \"%.*s\"", t->name, SLICE_ARG(buf_slice(&f.out)));
+	play_text(&ops, t->name, t->text, step);
 	if (t->check != NULL)
 		t->check(&f, row);
 	fake_free(&f);
