@@ -1,1 +1,9 @@
-# pop3d
+# pop3d: the POP3 server. The library is the protocol core, without sockets; server.c is what is around it.
+noinst_LIBRARIES += pop3d/libpop3d.a
+pop3d_libpop3d_a_SOURCES = \
+	%D%/cmd_list.c \
+	%D%/cmd_login.c \
+	%D%/cmd_retr.c \
+	%D%/commands.c \
+	%D%/internal.h \
+	%D%/session.c %D%/session.h

@@ -64,3 +64,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-ipc
 tests_fuzz_fuzz_ipc_SOURCES = %D%/fuzz-ipc.c
 tests_fuzz_fuzz_ipc_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_ipc_LDADD = $(FUZZ_MAIN) $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-pop3d
+tests_fuzz_fuzz_pop3d_SOURCES = %D%/fuzz-pop3d.c tests/pop3d/dialogue.c tests/pop3d/dialogue.h
+tests_fuzz_fuzz_pop3d_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_pop3d_LDADD = $(FUZZ_MAIN) pop3d/libpop3d.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)

@@ -1,0 +1,390 @@
+/*
+ * The loop of a session: lines from the framing layer, the table of commands,
+ * the states of RFC 1939 3, and the answers from outside.
+ */
+#include "pop3d/session.h"
+
+#include <string.h>
+#include <stdlib.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "pop3d/internal.h"
+
+enum { LINE_FLOOD = 64 * 1024 };
+
+static const struct { enum pop3_state from; unsigned to; } transitions[] = {
+	{ POP3_ST_AUTH, POP3_ST_TRANSACTION | POP3_ST_CLOSED },
+	{ POP3_ST_TRANSACTION, POP3_ST_UPDATE | POP3_ST_CLOSED },
+	{ POP3_ST_UPDATE, POP3_ST_CLOSED },
+};
+
+static void session_set_state(struct pop3_session *s, enum pop3_state to)
+{
+	for (size_t i = 0; i < ARRAY_LEN(transitions); i++) {
+		if (transitions[i].from == s->state && (transitions[i].to & to) != 0) {
+			s->state = to;
+			return;
+		}
+	}
+	panic("pop3 session: state %d to %d", (int)s->state, (int)to);
+}
+
+static void session_close(struct pop3_session *s)
+{
+	session_set_state(s, POP3_ST_CLOSED);
+	s->want = POP3_WANT_CLOSE;
+	s->job = POP3_JOB_NONE;
+}
+
+struct pop3_session *pop3_session_new(const struct pop3_env *env, const struct pop3_client *client, struct buf *out)
+{
+	struct pop3_session *s = calloc(1, sizeof(*s));
+
+	if (s == NULL)
+		return NULL;
+	if (slice_to_cstr(slice_cstr(client->addr), s->addr, sizeof(s->addr)) != 0)
+		s->addr[0] = '\0';
+	s->env = env;
+	s->out = out;
+	s->plaintext = client->plaintext;
+	s->state = POP3_ST_AUTH;
+	s->lines = LINE_READER_INIT(POP3_LINE_MAX);
+	s->since_ms = s->start_ms = clock_mono_ms();
+	return s;
+}
+
+void pop3_session_free(struct pop3_session **sp)
+{
+	struct pop3_session *s = *sp;
+
+	*sp = NULL;
+	if (s == NULL)
+		return;
+	log_info("disconnect from [%s] user=%s quit=%s retr=%llu top=%llu bytes=%llu deleted=%llu commands=%llu", s->addr,
+	    s->msgs != NULL ? log_esc(s->user) : "", s->quit_ok ? "yes" : "no", (unsigned long long)s->retrieved,
+	    (unsigned long long)s->top, (unsigned long long)s->bytes, (unsigned long long)s->expunged,
+	    (unsigned long long)s->commands);
+	explicit_bzero(s->password_buf, sizeof(s->password_buf));
+	free(s->msgs);
+	free(s);
+}
+
+/* ---- commands ------------------------------------------------------------------ */
+
+static void bad(struct pop3_session *s)
+{
+	if (++s->bad < POP3_BAD_MAX)
+		return;
+	log_info("sent away [%s]: too many bad commands", s->addr);
+	session_close(s);
+}
+
+static void update_begin(struct pop3_session *s)
+{
+	uint64_t n, size;
+
+	session_set_state(s, POP3_ST_UPDATE);
+	pop3_maildrop_total(s, &n, &size);
+	if (n != s->msgs_n) {
+		s->want = POP3_WANT_EXPUNGE;
+		return;
+	}
+	pop3_ok(s, "goodbye");
+	s->quit_ok = true;
+	session_close(s);
+}
+
+static void do_line(struct pop3_session *s, struct slice line)
+{
+	struct cursor c = cursor_of(line);
+	const struct pop3_command *cmd = pop3_command_take(&c);
+	enum pop3_verdict v = POP3_BAD;
+	struct pop3_args args;
+	int r;
+
+	memset(&args, 0, sizeof(args));
+	if (cmd == NULL) {
+		pop3_err(s, "unknown command");
+	} else if ((cmd->allowed & s->state) == 0) {
+		pop3_err(s, s->state == POP3_ST_AUTH ? "log in first" : "you are logged in already");
+	} else {
+		r = cmd->parse(s, &c, &args);
+		if (r == 0)
+			v = cmd->act(s, &args);
+		else if (r == ERR_NOTFOUND)
+			v = POP3_STAY;
+	}
+	switch (v) {
+	case POP3_STAY:
+	case POP3_WAIT:
+		break;
+	case POP3_BAD:
+		bad(s);
+		break;
+	case POP3_UPDATE:
+		update_begin(s);
+		break;
+	case POP3_CLOSE:
+		session_close(s);
+		break;
+	}
+}
+
+/* A password may be in the line. */
+static void wipe_line(struct buf *in, struct slice line)
+{
+	if (slice_istarts(line, "PASS"))
+		explicit_bzero(in->p + in->off, line.len);
+}
+
+/* False: nothing more to do with what is in in. */
+static bool command_step(struct pop3_session *s, struct buf *in)
+{
+	struct slice line, bytes = buf_slice(in);
+	enum line_result res;
+
+	if (!s->line_begun && bytes.len != 0) {
+		s->line_begun = true;
+		if (!is_class(bytes.p[0], CC_ALPHA) && bytes.p[0] != '\r' && bytes.p[0] != '\n') {
+			pop3_err(s, "this is a POP3 server");
+			session_close(s);
+			return true;
+		}
+	}
+	res = line_next(&s->lines, in, &line);
+	if (res == LINE_MORE) {
+		if (s->lines.skipped > LINE_FLOOD) {
+			pop3_err(s, "line is too long");
+			session_close(s);
+		}
+		return s->state == POP3_ST_CLOSED;
+	}
+	s->line_begun = false;
+	if (res == LINE_OK) {
+		do_line(s, line);
+		wipe_line(in, line);
+		line_done(&s->lines, in);
+	} else {
+		pop3_err(s, "%s", res == LINE_TOO_LONG ? "line is too long" : res == LINE_NUL ? "NUL in a command" :
+		    "lines must end with CR LF");
+		bad(s);
+	}
+	s->since_ms = clock_mono_ms();
+	return true;
+}
+
+/* ---- what the owner calls --------------------------------------------------------- */
+
+enum pop3_want pop3_session_greet(struct pop3_session *s)
+{
+	log_info("connect from [%s]", s->addr);
+	pop3_ok(s, "%s POP3", s->env->hostname);
+	s->commands = 0;
+	return s->want;
+}
+
+static bool session_step(struct pop3_session *s, struct buf *in)
+{
+	if (buf_len(s->out) >= POP3_OUT_HIGH) {
+		s->want = POP3_WANT_DRAIN;
+		return true;
+	}
+	if (s->job == POP3_JOB_LIST || s->job == POP3_JOB_UIDL) {
+		pop3_list_step(s);
+		return true;
+	}
+	if (s->job != POP3_JOB_NONE) {
+		s->want = POP3_WANT_BODY;
+		return true;
+	}
+	if (s->env->stopping) {
+		pop3_err(s, "[SYS/TEMP] the server is going down, try again later");
+		session_close(s);
+		return true;
+	}
+	return command_step(s, in);
+}
+
+enum pop3_want pop3_session_run(struct pop3_session *s, struct buf *in)
+{
+	bool more = true;
+
+	if (s->want == POP3_WANT_DRAIN && buf_len(s->out) < POP3_OUT_HIGH) {
+		s->want = POP3_WANT_INPUT;
+		s->since_ms = clock_mono_ms();
+	}
+	while (more && s->want == POP3_WANT_INPUT)
+		more = session_step(s, in);
+	return s->want;
+}
+
+void pop3_session_lost(struct pop3_session *s)
+{
+	if (s->state != POP3_ST_CLOSED)
+		log_info("lost connection from [%s]", s->addr);
+}
+
+uint64_t pop3_session_deadline(const struct pop3_session *s)
+{
+	if (s->want != POP3_WANT_INPUT && s->want != POP3_WANT_DRAIN)
+		return 0;
+	return s->state == POP3_ST_AUTH ? s->start_ms + s->env->login_ms : s->since_ms + s->env->idle_ms;
+}
+
+enum pop3_want pop3_session_timeout(struct pop3_session *s)
+{
+	if (s->want == POP3_WANT_INPUT || s->want == POP3_WANT_DRAIN) {
+		log_info("timeout from [%s]", s->addr);
+		session_close(s);
+	}
+	return s->want;
+}
+
+/* The answer that is due has come. */
+static void want_taken(struct pop3_session *s, enum pop3_want want)
+{
+	if (s->want != want)
+		panic("pop3 session: answer %d, wanted %d", (int)want, (int)s->want);
+	s->want = POP3_WANT_INPUT;
+	s->since_ms = clock_mono_ms();
+}
+
+/* ---- login --------------------------------------------------------------------------- */
+
+struct slice pop3_session_user(const struct pop3_session *s)
+{
+	return s->user;
+}
+
+struct slice pop3_session_password(const struct pop3_session *s)
+{
+	return s->password;
+}
+
+static int maildrop_fill(struct pop3_session *s, uint32_t uidvalidity, struct slice rows)
+{
+	size_t n = rows.len / SPOOL_ROW_SIZE;
+
+	if (rows.len % SPOOL_ROW_SIZE != 0 || n > SPOOL_ROWS_MAX)
+		return ERR_CORRUPT;
+	s->msgs = calloc(n + 1, sizeof(*s->msgs));
+	if (s->msgs == NULL)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const uint8_t *p = rows.p + i * SPOOL_ROW_SIZE;
+
+		s->msgs[i].uid = get_le32(p);
+		s->msgs[i].size = get_le64(p + 24);
+		s->msgs[i].bodyid = get_le64(p + 40);
+	}
+	s->msgs_n = (uint32_t)n;
+	s->uidvalidity = uidvalidity;
+	return 0;
+}
+
+static void login_failed(struct pop3_session *s, enum pop3_login result)
+{
+	if (result == POP3_LOGIN_DENIED) {
+		pop3_err(s, "[AUTH] wrong user name or password");
+		s->failed++;
+	} else {
+		pop3_err(s, "[SYS/TEMP] the mailbox cannot be opened now, try again later");
+	}
+	log_info("login failed: user=%s from=[%s] why=%s", log_esc(s->user), s->addr, result == POP3_LOGIN_DENIED ? "denied" :
+	    result == POP3_LOGIN_AGAIN ? "slowed" : "fault");
+	s->user = slice_of(NULL, 0);
+	if (s->failed >= POP3_LOGINS_MAX)
+		session_close(s);
+}
+
+void pop3_session_login_done(struct pop3_session *s, enum pop3_login result, uint32_t uidvalidity, struct slice rows)
+{
+	uint64_t n, size;
+	int r;
+
+	want_taken(s, POP3_WANT_LOGIN);
+	explicit_bzero(s->password_buf, sizeof(s->password_buf));
+	s->password = slice_of(NULL, 0);
+	if (result == POP3_LOGIN_OK && (r = maildrop_fill(s, uidvalidity, rows)) != 0) {
+		log_warn("maildrop of %s: %s", log_esc(s->user), err_str(r));
+		result = POP3_LOGIN_FAULT;
+	}
+	if (result != POP3_LOGIN_OK) {
+		login_failed(s, result);
+		return;
+	}
+	session_set_state(s, POP3_ST_TRANSACTION);
+	pop3_maildrop_total(s, &n, &size);
+	log_info("login: user=%s from=[%s] messages=%llu bytes=%llu", log_esc(s->user), s->addr, (unsigned long long)n,
+	    (unsigned long long)size);
+	pop3_ok(s, "%llu messages (%llu octets)", (unsigned long long)n, (unsigned long long)size);
+}
+
+/* ---- bodies ----------------------------------------------------------------------------- */
+
+struct pop3_part pop3_session_part(const struct pop3_session *s)
+{
+	const struct pop3_msg *m = &s->msgs[s->job_msg - 1];
+
+	return (struct pop3_part){ .uid = m->uid, .bodyid = m->bodyid, .off = s->transfer.off, .len = POP3_PART };
+}
+
+void pop3_session_body_done(struct pop3_session *s, int r, uint64_t size, struct slice bytes)
+{
+	want_taken(s, POP3_WANT_BODY);
+	if (!pop3_transfer_part(s, r, size, bytes))
+		session_close(s);
+}
+
+/* ---- QUIT ---------------------------------------------------------------------------------- */
+
+uint32_t pop3_session_expunge(struct pop3_session *s, struct spool_range *ranges, uint32_t max)
+{
+	uint32_t n = 0, i = s->expunge_next;
+
+	while (i < s->msgs_n) {
+		if (!s->msgs[i].deleted) {
+			i++;
+			continue;
+		}
+		if (n == max)
+			break;
+		/* numbers that follow each other: the uids between them are those of nobody, now and for ever */
+		ranges[n].first = s->msgs[i].uid;
+		for (; i < s->msgs_n && s->msgs[i].deleted; i++) {
+			ranges[n].last = s->msgs[i].uid;
+			s->expunged++;
+		}
+		n++;
+	}
+	s->expunge_next = i;
+	return n;
+}
+
+void pop3_session_expunge_done(struct pop3_session *s, int r)
+{
+	uint32_t i = s->expunge_next;
+
+	want_taken(s, POP3_WANT_EXPUNGE);
+	while (i < s->msgs_n && !s->msgs[i].deleted)
+		i++;
+	if (r == 0 && i < s->msgs_n) {
+		s->want = POP3_WANT_EXPUNGE;
+		return;
+	}
+	if (r == 0) {
+		pop3_ok(s, "goodbye, %llu messages deleted", (unsigned long long)s->expunged);
+		s->quit_ok = true;
+	} else {
+		/* RFC 1939 6: said, and the rest stays */
+		pop3_err(s, "[SYS/TEMP] some deleted messages are not removed");
+		s->expunged = 0;
+	}
+	session_close(s);
+}
+
+uint64_t pop3_session_commands(const struct pop3_session *s)
+{
+	return s->commands;
+}
