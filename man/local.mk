@@ -1,3 +1,4 @@
 # man
 dist_man_MANS += %D%/pabal.conf.5
 dist_man_MANS += %D%/pabal-smtpd.8
+dist_man_MANS += %D%/pabal-pop3d.8

@@ -7,3 +7,7 @@ pop3d_libpop3d_a_SOURCES = \
 	%D%/commands.c \
 	%D%/internal.h \
 	%D%/session.c %D%/session.h
+
+pkglibexec_PROGRAMS += pop3d/pop3d
+pop3d_pop3d_SOURCES = %D%/main.c %D%/backend.c %D%/client.h %D%/server.c %D%/server.h
+pop3d_pop3d_LDADD = pop3d/libpop3d.a common/mail/libmail.a $(DAEMON_LIBS) $(SYS_LIBS)

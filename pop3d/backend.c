@@ -1,0 +1,314 @@
+/*
+ * What a session wants from accountd and spoold. Login: accountd turns name and
+ * password into a token, spoold the token into a session and the INBOX into a
+ * snapshot. A request to spoold has no timeout: it answers, or its channel closes.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/ipc/proto_account.h"
+#include "common/ipc/proto_spool.h"
+#include "pop3d/client.h"
+
+enum {
+	LOGIN_TIMEOUT_MS = 60 * 1000,
+	KEYWORDS_ARENA = 1024 * 1024,
+	RANGES_MAX = 10000,              /* of one EXPUNGE */
+	PART_MAX = 256 * 1024,
+};
+
+static struct channel *spool_of(struct client *c)
+{
+	return c->opened ? daemon_peer(c->srv->d, ROLE_SPOOLD) : NULL;
+}
+
+/* What a reply that is not the one hoped for says. */
+static int spool_reply_err(const struct ipc_msg *m)
+{
+	struct spool_fail f;
+
+	if (IPC_DECODE(m, spool_fail, NULL, &f) != 0 || (int32_t)f.code >= 0)
+		return ERR_IO;
+	return (int32_t)f.code;
+}
+
+static int account_reply_err(const struct ipc_msg *m)
+{
+	struct account_fail f;
+
+	if (IPC_DECODE(m, account_fail, NULL, &f) != 0 || (int32_t)f.code >= 0)
+		return ERR_IO;
+	return (int32_t)f.code;
+}
+
+/* ---- login ------------------------------------------------------------------ */
+
+static void login_answer(struct client *c, enum pop3_login result)
+{
+	pop3_session_login_done(c->s, result, 0, slice_of(NULL, 0));
+	client_run(c);
+}
+
+/* All of a sealed memfd; ERR_LIMIT when it is larger than any snapshot. */
+static int rows_read(int fd, struct buf *b)
+{
+	struct stat st;
+	size_t size, off = 0;
+	uint8_t *p;
+
+	if (fstat(fd, &st) != 0 || st.st_size < 0)
+		return ERR_IO;
+	if ((uint64_t)st.st_size > b->max)
+		return ERR_LIMIT;
+	size = (size_t)st.st_size;
+	p = buf_reserve(b, size);
+	if (p == NULL)
+		return ERR_NOMEM;
+	while (off < size) {
+		ssize_t n = pread(fd, p + off, size - off, (off_t)off);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return ERR_IO;
+		off += (size_t)n;
+	}
+	buf_commit(b, size);
+	return 0;
+}
+
+static void snapshot_take(struct client *c, const struct ipc_msg *m, const struct spool_snapshot *snap)
+{
+	struct buf rows = BUF_INIT((size_t)SPOOL_ROWS_MAX * SPOOL_ROW_SIZE);
+	struct slice s = snap->rows;
+	int r = 0;
+
+	if (m->fd >= 0) {
+		r = rows_read(m->fd, &rows);
+		s = buf_slice(&rows);
+	}
+	if (r == 0 && s.len != (size_t)snap->count * SPOOL_ROW_SIZE)
+		r = ERR_CORRUPT;
+	if (r != 0)
+		log_warn("snapshot: %s", err_str(r));
+	c->mailbox = snap->mailbox;
+	pop3_session_login_done(c->s, r == 0 ? POP3_LOGIN_OK : POP3_LOGIN_FAULT, snap->uidvalidity,
+	    r == 0 ? s : slice_of(NULL, 0));
+	buf_free(&rows);
+}
+
+static void select_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct client *c = ctx;
+	struct arena *a = arena_new(KEYWORDS_ARENA);
+	struct spool_snapshot snap;
+
+	c->asked = false;
+	memset(&snap, 0, sizeof(snap));
+	if (a == NULL)
+		r = ERR_NOMEM;
+	if (r == 0 && m->type == spool_snapshot_MSG)
+		r = IPC_DECODE(m, spool_snapshot, a, &snap);
+	else if (r == 0)
+		r = spool_reply_err(m);
+	if (r == 0) {
+		snapshot_take(c, m, &snap);
+	} else {
+		/* no INBOX yet is an empty one */
+		pop3_session_login_done(c->s, r == ERR_NOTFOUND ? POP3_LOGIN_OK : POP3_LOGIN_FAULT, 0, slice_of(NULL, 0));
+	}
+	arena_free(&a);
+	client_run(c);
+}
+
+static void open_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct client *c = ctx;
+	struct channel *ch;
+	struct spool_ok ok;
+	struct spool_select q = { .name = SLICE_LIT("INBOX") };
+
+	c->asked = false;
+	if (r == 0 && IPC_DECODE(m, spool_ok, NULL, &ok) == 0) {
+		c->spool_session = (uint32_t)ok.value;
+		c->opened = true;
+	}
+	ch = spool_of(c);
+	if (ch == NULL || c->conn == NULL) {
+		login_answer(c, POP3_LOGIN_FAULT);
+		return;
+	}
+	q.session = c->spool_session;
+	c->asked = true;
+	(void)IPC_REQUEST(ch, spool_select, &q, 0, select_reply, c);
+}
+
+static void login_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct client *c = ctx;
+	struct channel *ch = daemon_peer(c->srv->d, ROLE_SPOOLD);
+	struct account_logged_in in;
+	struct spool_open q;
+
+	c->asked = false;
+	memset(&in, 0, sizeof(in));
+	if (r == 0 && m->type == account_logged_in_MSG)
+		r = IPC_DECODE(m, account_logged_in, NULL, &in);
+	else if (r == 0)
+		r = account_reply_err(m);
+	if (r == 0 && (ch == NULL || c->conn == NULL))
+		r = ERR_CLOSED;
+	if (r != 0) {
+		login_answer(c, r == ERR_DENIED ? POP3_LOGIN_DENIED : r == ERR_AGAIN ? POP3_LOGIN_AGAIN : POP3_LOGIN_FAULT);
+		return;
+	}
+	q.token = in.token;
+	c->asked = true;
+	(void)IPC_REQUEST(ch, spool_open, &q, 0, open_reply, c);
+}
+
+static bool ask_login(struct client *c)
+{
+	struct channel *ch = daemon_peer(c->srv->d, ROLE_ACCOUNTD);
+	struct account_login q = { .user = pop3_session_user(c->s), .password = pop3_session_password(c->s),
+	    .addr = slice_cstr(conn_peer_addr(c->conn)), .service = SLICE_LIT("pop3") };
+
+	backend_close(c, false);    /* of a login that got half way */
+	if (ch == NULL) {
+		pop3_session_login_done(c->s, POP3_LOGIN_FAULT, 0, slice_of(NULL, 0));
+		return false;
+	}
+	c->asked = true;
+	(void)IPC_REQUEST(ch, account_login, &q, LOGIN_TIMEOUT_MS, login_reply, c);
+	return true;
+}
+
+/* ---- bodies -------------------------------------------------------------------- */
+
+static void body_from_file(struct client *c)
+{
+	static uint8_t bytes[PART_MAX];
+	struct pop3_part part = pop3_session_part(c->s);
+	size_t len = part.len < sizeof(bytes) ? part.len : sizeof(bytes);
+	ssize_t n;
+
+	do
+		n = pread(c->body_fd, bytes, len, (off_t)part.off);
+	while (n < 0 && errno == EINTR);
+	pop3_session_body_done(c->s, n < 0 ? ERR_IO : 0, c->body_size, slice_of(bytes, n > 0 ? (size_t)n : 0));
+}
+
+static void body_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct client *c = ctx;
+	struct spool_body_got got;
+
+	c->asked = false;
+	memset(&got, 0, sizeof(got));
+	if (r == 0 && m->type == spool_body_got_MSG)
+		r = IPC_DECODE(m, spool_body_got, NULL, &got);
+	else if (r == 0)
+		r = spool_reply_err(m);
+	if (r == 0 && m->fd >= 0) {
+		c->body_fd = m->fd;
+		m->fd = -1;
+		c->body_id = pop3_session_part(c->s).bodyid;
+		c->body_size = got.size;
+		body_from_file(c);
+	} else {
+		pop3_session_body_done(c->s, r, got.size, got.bytes);
+	}
+	client_run(c);
+}
+
+static bool ask_body(struct client *c)
+{
+	struct pop3_part part = pop3_session_part(c->s);
+	struct channel *ch = spool_of(c);
+	struct spool_body_get q = { .session = c->spool_session, .mailbox = c->mailbox, .uid = part.uid,
+	    .bodyid = part.bodyid, .off = part.off, .len = part.len };
+
+	if (c->body_fd >= 0 && c->body_id == part.bodyid) {
+		body_from_file(c);
+		return false;
+	}
+	if (ch == NULL) {
+		pop3_session_body_done(c->s, ERR_CLOSED, 0, slice_of(NULL, 0));
+		return false;
+	}
+	c->asked = true;
+	(void)IPC_REQUEST(ch, spool_body_get, &q, 0, body_reply, c);
+	return true;
+}
+
+void backend_body_close(struct client *c)
+{
+	if (c->body_fd >= 0)
+		(void)close(c->body_fd);
+	c->body_fd = -1;
+}
+
+/* ---- QUIT and the end -------------------------------------------------------------- */
+
+static void expunge_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct client *c = ctx;
+	struct spool_ok ok;
+
+	c->asked = false;
+	if (r == 0 && IPC_DECODE(m, spool_ok, NULL, &ok) != 0)
+		r = spool_reply_err(m);
+	pop3_session_expunge_done(c->s, r);
+	client_run(c);
+}
+
+static bool ask_expunge(struct client *c)
+{
+	struct channel *ch = spool_of(c);
+	struct spool_range *ranges = ch != NULL ? calloc(RANGES_MAX, sizeof(*ranges)) : NULL;
+	struct spool_expunge q = { .session = c->spool_session, .mailbox = c->mailbox, .uids = ranges };
+
+	if (ranges == NULL) {
+		pop3_session_expunge_done(c->s, ch == NULL ? ERR_CLOSED : ERR_NOMEM);
+		return false;
+	}
+	q.uids_n = pop3_session_expunge(c->s, ranges, RANGES_MAX);
+	c->asked = true;
+	(void)IPC_REQUEST(ch, spool_expunge, &q, 0, expunge_reply, c);
+	free(ranges);
+	return true;
+}
+
+bool backend_ask(struct client *c, enum pop3_want want)
+{
+	switch (want) {
+	case POP3_WANT_LOGIN:
+		if (c->conn == NULL) {
+			pop3_session_login_done(c->s, POP3_LOGIN_FAULT, 0, slice_of(NULL, 0));
+			return false;
+		}
+		return ask_login(c);
+	case POP3_WANT_BODY:
+		if (c->conn == NULL) {
+			pop3_session_body_done(c->s, ERR_CLOSED, 0, slice_of(NULL, 0));
+			return false;
+		}
+		return ask_body(c);
+	default:
+		return ask_expunge(c);
+	}
+}
+
+void backend_close(struct client *c, bool lost)
+{
+	struct channel *ch = spool_of(c);
+	struct spool_close m = { .session = c->spool_session };
+
+	backend_body_close(c);
+	if (ch != NULL && !lost)
+		IPC_SEND(ch, spool_close, 0, &m);
+	c->opened = false;
+}
