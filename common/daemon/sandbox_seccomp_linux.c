@@ -63,7 +63,7 @@ static const char *const files[] = {
 	"mlock", "munlock", "pipe2", "readahead",
 };
 
-static const char *const threads[] = { "sched_setaffinity", "sched_getparam", "sched_getscheduler", "tkill" };
+static const char *const threads[] = { "sched_setaffinity", "sched_getparam", "sched_getscheduler", "tkill", "pipe", "pipe2" };
 
 /* Nothing here ever calls these; who does is not us. */
 static const char *const hostile[] = {
@@ -164,6 +164,9 @@ static int add_threads(scmp_filter_ctx f)
 	const scmp_datum_t want = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
 	int r = add_masked(f, SCMP_SYS(clone), 0, want, want);
 
+	/* Threads of libraries talk to each other through pairs of sockets that lead nowhere else. */
+	if (r == 0)
+		r = add_cmp(f, SCMP_SYS(socketpair), 0, AF_UNIX);
 	return r == 0 ? add_names(f, SCMP_ACT_ALLOW, threads, ARRAY_LEN(threads)) : r;
 }
 
