@@ -1,6 +1,9 @@
 #include "common/mail/addrlist.h"
 
-enum { TEXT_MAX = 2048 };    /* of a name, local part or domain; the rest is cut */
+enum {
+	TEXT_MAX = 2048,          /* of a name, local part or domain; the rest is cut */
+	ANGLE_REST_MAX = 4096,    /* how far is looked for the end of a broken "<...>" */
+};
 
 void addr_walk(struct addr_walker *w, struct slice body)
 {
@@ -162,7 +165,7 @@ static void take_angle(struct addr_walker *w)
 	buf_reset(&w->local);
 	(void)skip_cfws(w);
 	if (cur_peek(&w->c) == '@') {
-		rest = cur_rest(&w->c);
+		rest = slice_sub(w->c.in, w->c.off, ANGLE_REST_MAX);
 		end = slice_chr(rest, '>');
 		rest = end >= 0 ? slice_sub(rest, 0, (size_t)end) : rest;
 		colon = slice_chr(rest, ':');
@@ -186,7 +189,7 @@ static void take_angle(struct addr_walker *w)
 	if (cur_take_byte(&w->c, '@'))
 		take_domain(w);
 	/* whatever is left up to ">", unless the ">" is missing */
-	rest = cur_rest(&w->c);
+	rest = slice_sub(w->c.in, w->c.off, ANGLE_REST_MAX);
 	end = slice_chr(rest, '>');
 	colon = slice_chr(rest, ',');
 	if (end >= 0 && (colon < 0 || end < colon))

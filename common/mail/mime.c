@@ -6,8 +6,11 @@
 #include "common/mail/header.h"
 #include "common/mail/qp.h"
 
+enum { BOUNDARY_MAX = 998 };
+
 struct open_multipart {
 	struct slice boundary;
+	uint32_t hash;         /* of the boundary: a message of delimiter-like lines must not cost lines * depth compares */
 	struct mime_part *part;
 };
 
@@ -149,23 +152,36 @@ static int take_field(struct parser *p, struct mime_part *m, const struct mail_f
 
 /* ---- delimiters ------------------------------------------------------------------ */
 
+static uint32_t hash_of(struct slice s)
+{
+	uint32_t h = 2166136261u;    /* FNV-1a */
+
+	for (size_t i = 0; i < s.len; i++)
+		h = (h ^ s.p[i]) * 16777619u;
+	return h;
+}
+
 /* line starts with "--": which open multipart it delimits, or -1. */
 static int match_delimiter(const struct parser *p, struct slice line, bool *final_r)
 {
-	struct slice s = slice_sub(line, 2, SIZE_MAX);
+	struct slice s = slice_sub(line, 2, SIZE_MAX), shorter;
+	uint32_t hash, hash_shorter;
 
 	while (s.len != 0 && (is_class(s.p[s.len - 1], CC_WSP) || s.p[s.len - 1] == '\r' || s.p[s.len - 1] == '\n'))
 		s.len--;
+	if (s.len == 0 || s.len > BOUNDARY_MAX + 2)
+		return -1;
+	shorter = s.len > 2 && memcmp(s.p + s.len - 2, "--", 2) == 0 ? slice_sub(s, 0, s.len - 2) : slice_of(NULL, 0);
+	hash = hash_of(s);
+	hash_shorter = hash_of(shorter);
 	for (unsigned i = p->stack_n; i-- != 0;) {
-		struct slice b = p->stack[i].boundary;
-		size_t extra = s.len - b.len;
+		const struct open_multipart *o = &p->stack[i];
 
-		if (s.len < b.len || (extra != 0 && extra != 2) || memcmp(s.p, b.p, b.len) != 0)
+		if (o->hash != hash && o->hash != hash_shorter)
 			continue;
-		if (extra == 2 && memcmp(s.p + b.len, "--", 2) != 0)
-			continue;
-		*final_r = extra == 2;
-		return (int)i;
+		*final_r = slice_eq(o->boundary, shorter);
+		if (*final_r || slice_eq(o->boundary, s))
+			return (int)i;
 	}
 	return -1;
 }
@@ -255,10 +271,10 @@ static int classify(struct parser *p, struct mime_part *m)
 	}
 	if (slice_ieq_cstr(m->type.type, "multipart")) {
 		boundary = slice_trim(mime_param_find(&m->type, "boundary"));
-		if (boundary.len == 0 || deep || p->stack_n > MIME_DEPTH_MAX)
+		if (boundary.len == 0 || boundary.len > BOUNDARY_MAX || deep || p->stack_n > MIME_DEPTH_MAX)
 			return set_plain(p, m);
 		m->kind = MIME_MULTIPART;
-		p->stack[p->stack_n++] = (struct open_multipart){ boundary, m };
+		p->stack[p->stack_n++] = (struct open_multipart){ boundary, hash_of(boundary), m };
 	} else if (slice_ieq_cstr(m->type.type, "message") && slice_ieq_cstr(m->type.subtype, "rfc822")) {
 		if (deep || p->parts >= p->limits.parts || m->encoding == MIME_BASE64 || m->encoding == MIME_QP)
 			set_opaque(m);
