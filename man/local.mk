@@ -1,4 +1,5 @@
 # man
 dist_man_MANS += %D%/pabal.conf.5
+dist_man_MANS += %D%/pabal-master.8
 dist_man_MANS += %D%/pabal-smtpd.8
 dist_man_MANS += %D%/pabal-pop3d.8
