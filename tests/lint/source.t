@@ -33,7 +33,7 @@ shells() {
 spelling() {
 	command -v codespell >/dev/null || { echo "codespell is missing"; return; }
 	# shellcheck disable=SC2046
-	codespell -q 3 -L 'te,sting,ser,hel,fo,nd,ans,ba,inout,ue,ot' $(sources) ./*.md man/*.[1-9] bootstrap check try 2>/dev/null
+	codespell -q 3 -L 'te,sting,ser,upto,nin,hel,fo,nd,ans,ba,inout,ue,ot' $(sources) ./*.md man/*.[1-9] bootstrap check try 2>/dev/null
 	:
 }
 manuals() {
