@@ -25,7 +25,7 @@ arrows() {
 	done
 }
 quoted() { sources | grep -v '^tests/' | xargs grep -Hn '^#include "[^/"]*"' | grep -v '"config.h"'; :; }
-berkeley() { sources | xargs grep -ln '^#include <db.h>' | grep -v -e '^spool/index' -e '^accountd/store'; :; }
+berkeley() { sources | xargs grep -ln '^#include <db.h>' | grep -v -e '^spool/index' -e '^accountd/kv'; :; }
 linux_only() {
 	sources | grep -v '_linux\.[ch]$' | xargs grep -Hn '^#include <\(sys/epoll\|sys/signalfd\|seccomp\|linux/[a-z]*\|sys/prctl\)\.h>' |
 		grep -v '^tests/'
