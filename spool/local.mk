@@ -24,7 +24,22 @@ spool_libspool_a_SOURCES = \
 	%D%/queue.c \
 	%D%/record.c %D%/record.h \
 	%D%/segment.c %D%/segment.h \
+	%D%/service.c %D%/service.h %D%/service_internal.h \
+	%D%/service_admin.c \
+	%D%/service_deliver.c \
+	%D%/service_files.c \
+	%D%/service_queue.c \
+	%D%/service_rows.c \
+	%D%/service_session.c \
 	%D%/snapshot.c \
 	%D%/spool.h %D%/spool_internal.h \
+	%D%/syncer.c %D%/syncer.h \
 	%D%/sysops.c %D%/sysops.h \
-	%D%/tables.c %D%/tables.h
+	%D%/tables.c %D%/tables.h \
+	%D%/watch.c %D%/watch.h
+SPOOL_LIBS = spool/libspool.a common/daemon/libdaemon.a common/mail/libmail.a $(BASE_LIBS) \
+	$(DB_LIBS) $(CRYPTO_LIBS) $(SYS_LIBS) -lpthread
+
+pkglibexec_PROGRAMS += spool/spoold
+spool_spoold_SOURCES = %D%/main.c
+spool_spoold_LDADD = $(SPOOL_LIBS)
