@@ -1,0 +1,56 @@
+/*
+ * idle = "IDLE" CRLF "DONE"      RFC 2177
+ * Its input goes through the ordinary reader: DONE may be in any case, cut in
+ * pieces, or share a packet with the next command.
+ */
+#include "imapd/commands.h"
+
+#include "common/base/clock.h"
+
+static void idle_end(struct imap_session *s)
+{
+	s->idle_ms = 0;
+	imap_timer_set(s);
+}
+
+static enum imap_run idle_step(struct imap_session *s)
+{
+	bool done;
+
+	if (view_is_open(&s->view)) {
+		if (view_sync(&s->view, s->out, true, false))
+			return RUN_AGAIN;
+		if (s->view.mailbox_gone)
+			return imap_ok(s, "The mailbox is gone");
+	}
+	switch (imap_reader_next(&s->reader, s->in)) {
+	case IMAP_READ_MORE:
+		return RUN_INPUT;
+	case IMAP_READ_COMMAND:
+		if (s->reader.cmd.len == 0) {   /* a stray CRLF */
+			imap_reader_done(&s->reader, s->in);
+			return RUN_AGAIN;
+		}
+		done = slice_ieq_cstr(s->reader.cmd, "DONE");
+		imap_reader_done(&s->reader, s->in);
+		return done ? imap_ok(s, "Idle ended") : imap_bad(s, "DONE was expected");
+	case IMAP_READ_LITERAL:
+		imap_reader_refuse(&s->reader);
+		return imap_bad(s, "DONE was expected");
+	case IMAP_READ_BAD:
+		imap_reader_done(&s->reader, s->in);
+		return imap_bad(s, "DONE was expected");
+	default:
+		return RUN_ABORT;
+	}
+}
+
+enum imap_run imap_run_idle(struct imap_session *s)
+{
+	buf_add_cstr(s->out, "+ idling\r\n");
+	s->idle_ms = clock_mono_ms();
+	s->cmd.cleanup = idle_end;
+	s->cmd.step = idle_step;
+	imap_timer_set(s);
+	return RUN_AGAIN;
+}

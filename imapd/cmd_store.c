@@ -1,0 +1,113 @@
+/*
+ * store           = "STORE" SP sequence-set SP store-att-flags      RFC 3501 6.4.6
+ * store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))
+ *
+ * Without .SILENT the flags of all messages of the set are told, also where
+ * nothing changed, straight from the rows.
+ */
+#include "imapd/commands.h"
+
+enum { STORE_A_TURN = 4096 };
+
+struct store_args {
+	struct imap_set set;
+	uint8_t op;
+	bool silent;
+	struct imap_flags flags;
+	struct spool_range *ranges;
+	uint32_t ranges_n, range, index;
+	bool begun;
+};
+
+int imap_parse_store(struct imap_session *s, struct imap_parse *p)
+{
+	struct store_args *a;
+	int r;
+
+	if ((r = imap_args_new(s, p, sizeof(*a))) != 0)
+		return r;
+	a = s->cmd.args;
+	if ((r = imap_take_sp(p)) != 0 || (r = imap_take_set(p, &a->set)) != 0 || (r = imap_take_sp(p)) != 0)
+		return r;
+	a->op = cur_take_byte(&p->cur, '+') ? STORE_ADD : cur_take_byte(&p->cur, '-') ? STORE_REMOVE : STORE_SET;
+	if (!cur_take_icase(&p->cur, "FLAGS"))
+		return imap_why(p, "FLAGS, +FLAGS or -FLAGS is missing");
+	a->silent = cur_take_icase(&p->cur, ".SILENT");
+	if ((r = imap_take_sp(p)) != 0 || (r = imap_take_flags(p, true, &a->flags)) != 0)
+		return r;
+	return imap_take_end(p);
+}
+
+static void print_row(struct imap_session *s, uint32_t i)
+{
+	struct buf *b = s->out;
+
+	buf_add_cstr(b, "* ");
+	buf_add_u64(b, i + 1);
+	buf_add_cstr(b, " FETCH (");
+	if ((s->cmd.def->flags & CMD_UID) != 0) {
+		buf_add_cstr(b, "UID ");
+		buf_add_u64(b, view_uid(&s->view, i));
+		buf_add_byte(b, ' ');
+	}
+	buf_add_cstr(b, "FLAGS ");
+	view_print_flags(&s->view, b, i);
+	buf_add_cstr(b, ")\r\n");
+	view_flags_told(&s->view, i);
+}
+
+static enum imap_run store_tell(struct imap_session *s)
+{
+	struct store_args *a = s->cmd.args;
+
+	for (unsigned n = 0; a->range < a->ranges_n; n++) {
+		if (!a->begun)
+			a->index = a->ranges[a->range].first;
+		a->begun = true;
+		if (n == STORE_A_TURN)
+			return RUN_YIELD;
+		if (!view_gone(&s->view, a->index))
+			print_row(s, a->index);
+		if (a->index++ == a->ranges[a->range].last) {
+			a->range++;
+			a->begun = false;
+		}
+	}
+	return imap_ok(s, "Stored");
+}
+
+static enum imap_run on_stored(struct imap_session *s, const struct imap_reply *rep)
+{
+	struct store_args *a = s->cmd.args;
+
+	s->cmd.quiet = false;
+	if (rep->r != 0)
+		return imap_fail(s, rep->r);
+	if (a->silent)
+		return imap_ok(s, "Stored");
+	if (s->view.keywords_new) {
+		view_print_flag_list(&s->view, s->out);
+		s->view.keywords_new = false;
+	}
+	s->cmd.step = store_tell;
+	return RUN_AGAIN;
+}
+
+enum imap_run imap_run_store(struct imap_session *s)
+{
+	struct store_args *a = s->cmd.args;
+	struct view *v = &s->view;
+	struct spool_store m = { .session = s->spool, .mailbox = v->mailbox, .op = a->op, .flags = a->flags.flags,
+		.keywords = a->flags.keywords, .keywords_n = a->flags.keywords_n };
+	int r = view_resolve(v, &a->set, (s->cmd.def->flags & CMD_UID) != 0, s->cmd.arena, &a->ranges, &a->ranges_n);
+
+	if (r == ERR_SYNTAX)
+		return imap_bad(s, "There is no message of that number");
+	if (r != 0 || (m.uids = arena_calloc(s->cmd.arena, a->ranges_n, sizeof(*m.uids))) == NULL)
+		return imap_fail(s, ERR_NOMEM);
+	m.uids_n = view_uid_ranges(v, a->ranges, a->ranges_n, m.uids);
+	if (m.uids_n == 0)
+		return a->ranges_n == 0 ? imap_ok(s, "Stored") : imap_no(s, "EXPUNGEISSUED", "These messages are gone");
+	s->cmd.quiet = true;
+	return imap_ask(s, spool_store_MSG, &m, on_stored);
+}

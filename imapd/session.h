@@ -1,0 +1,66 @@
+#ifndef PABAL_IMAPD_SESSION_H
+#define PABAL_IMAPD_SESSION_H
+
+#include "imapd/backend.h"
+
+/*
+ * An IMAP session as a pure machine: bytes in, bytes out, requests to a
+ * backend, and nothing else. Whoever runs it appends to `in`, calls
+ * imap_session_run(), and sends what is in `out`.
+ */
+struct imap_env {               /* shared by all sessions of a process */
+	const struct imap_backend_ops *ops;
+	void *be;
+	bool allow_plaintext_login;     /* from loopback, that is */
+	uint64_t login_timeout_ms;      /* from the greeting */
+	uint64_t literal_max;           /* bytes of an APPEND */
+	uint64_t inline_max;            /* a larger message gets a body file */
+};
+
+enum {
+	IMAP_OUT_HIGH = 256 * 1024,     /* nothing is produced while more waits to be sent */
+	IMAP_IDLE_HELLO_MS = 120 * 1000,
+	IMAP_ERRORS_MAX = 20,           /* bad commands in a row after a login */
+	IMAP_ERRORS_MAX_PREAUTH = 5,
+	IMAP_LOGINS_MAX = 5,            /* refused logins */
+	IMAP_BACKEND_WAIT_MS = 30 * 1000, /* how long the spool may be away */
+	IMAP_LINE_MAX = 60 * 1024, IMAP_LINE_MAX_PREAUTH = 4096,
+	IMAP_TEXT_MAX = 256 * 1024, IMAP_TEXT_MAX_PREAUTH = 8192,
+	IMAP_LITERALS_MAX = 100, IMAP_LITERALS_MAX_PREAUTH = 4,
+	IMAP_ARENA_MAX = 8 * 1024 * 1024, /* memory of one command */
+};
+
+struct imap_host {              /* of one session; copied */
+	struct buf *in, *out;
+	const char *peer;               /* address as text, for the log and accountd */
+	bool loopback;
+	/* Call imap_session_run() again soon: other sessions first. */
+	void (*again)(void *ctx);
+	/* Call imap_session_timer() in ms; 0: not any more. */
+	void (*timer)(void *ctx, uint64_t ms);
+	/* There is something in out. */
+	void (*flush)(void *ctx);
+	/* The session is over: send what is in out unless abort is set, and close. Do not free it from within. */
+	void (*over)(void *ctx, bool abort);
+	void *ctx;
+};
+
+/* Greets. NULL: no memory. */
+struct imap_session *imap_session_new(const struct imap_env *env, const struct imap_host *host);
+/* Cancels what is asked, closes the spool's session. *s = NULL. */
+void imap_session_free(struct imap_session **s);
+/* There are bytes in `in`, or there is room in `out` again. */
+void imap_session_run(struct imap_session *s);
+void imap_session_timer(struct imap_session *s);
+/* The client closed its side: what is asked is finished, then it is over. */
+void imap_session_eof(struct imap_session *s);
+/* "* BYE text" and over. text is also logged. */
+void imap_session_bye(struct imap_session *s, const char *text);
+/* For the owner of the backend: a change of the bound session's mailbox; spoold went, and came back. */
+void imap_session_change(struct imap_session *s, const struct spool_change *ch);
+void imap_session_lost(struct imap_session *s);
+void imap_session_back(struct imap_session *s);
+/* Is it ready to take more input? Otherwise the reading may pause. */
+bool imap_session_reading(const struct imap_session *s);
+
+#endif
