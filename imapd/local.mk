@@ -20,3 +20,6 @@ imapd_libimapd_a_SOURCES = \
 	%D%/view.c %D%/view.h %D%/view_sync.c \
 	%D%/window.c %D%/window.h
 
+pkglibexec_PROGRAMS += imapd/imapd
+imapd_imapd_SOURCES = %D%/main.c %D%/link.c %D%/link.h %D%/server.c %D%/server.h
+imapd_imapd_LDADD = imapd/libimapd.a common/mail/libmail.a $(DAEMON_LIBS) $(SYS_LIBS)

@@ -1,0 +1,366 @@
+#include "imapd/link.h"
+
+#include <bsd/sys/queue.h>
+#include <bsd/sys/tree.h>
+#include <stdlib.h>
+
+#include "common/base/log.h"
+#include "imapd/session.h"
+
+enum { TIMEOUT_MS = 120 * 1000, LOGIN_TIMEOUT_MS = 60 * 1000, REPLY_ARENA = 64 * 1024 * 1024 };
+
+struct imap_request {
+	LIST_ENTRY(imap_request) link;
+	struct imap_link *owner;
+	struct channel *ch;
+	uint32_t id;            /* 0: there is no channel, it fails at the end of the turn */
+	uint16_t type;          /* 0: a login */
+	bool orphan;
+	imap_reply_fn *fn;
+	void *ctx;
+};
+
+struct binding {
+	RB_ENTRY(binding) entry;
+	uint32_t number;
+	struct imap_session *s;
+};
+RB_HEAD(binding_tree, binding);
+
+struct imap_link {
+	struct daemon *d;
+	void (*lost)(void *ctx);
+	void *ctx;
+	bool up;
+	LIST_HEAD(, imap_request) failing;
+	LIST_HEAD(, imap_request) waiting;
+	struct loop_task fail_task;
+	struct binding_tree bindings;
+};
+
+static int binding_cmp(const struct binding *a, const struct binding *b)
+{
+	return (a->number > b->number) - (a->number < b->number);
+}
+RB_GENERATE_INTERNAL(binding_tree, binding, entry, binding_cmp, UNUSED static)
+
+struct imap_link *imap_link_new(struct daemon *d, void (*lost)(void *ctx), void *ctx)
+{
+	struct imap_link *l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->d = d;
+	l->lost = lost;
+	l->ctx = ctx;
+	LIST_INIT(&l->failing);
+	LIST_INIT(&l->waiting);
+	RB_INIT(&l->bindings);
+	return l;
+}
+
+static void request_free(struct imap_request *rq)
+{
+	LIST_REMOVE(rq, link);
+	free(rq);
+}
+
+void imap_link_free(struct imap_link **lp)
+{
+	struct imap_link *l = *lp;
+	struct imap_request *rq;
+
+	*lp = NULL;
+	if (l == NULL)
+		return;
+	loop_task_del(l->d->loop, &l->fail_task);
+	while ((rq = LIST_FIRST(&l->failing)) != NULL)
+		request_free(rq);
+	while ((rq = LIST_FIRST(&l->waiting)) != NULL) {
+		channel_cancel(rq->ch, rq->id);
+		request_free(rq);
+	}
+	free(l);
+}
+
+void imap_link_up(struct imap_link *l)
+{
+	l->up = true;
+}
+
+bool imap_link_is_up(const struct imap_link *l)
+{
+	return l->up;
+}
+
+void imap_link_down(struct imap_link *l)
+{
+	if (!l->up)
+		return;
+	l->up = false;
+	l->lost(l->ctx);
+}
+
+/* ---- answers -------------------------------------------------------------------- */
+
+union reply {
+	struct spool_ok ok;
+	struct spool_mailboxes mailboxes;
+	struct spool_snapshot snapshot;
+	struct spool_stored stored;
+	struct spool_copied copied;
+	struct spool_appended appended;
+	struct spool_cached_reply cached;
+	struct spool_body_got body;
+	struct spool_body_file_reply file;
+	struct account_logged_in login;
+};
+
+static int reply_decode(const struct imap_request *rq, const struct ipc_msg *m, struct arena *a, union reply *u)
+{
+	switch (rq->type) {
+	case 0:
+		return IPC_DECODE(m, account_logged_in, a, &u->login);
+	case spool_mailbox_list_MSG:
+		return IPC_DECODE(m, spool_mailboxes, a, &u->mailboxes);
+	case spool_select_MSG:
+		return IPC_DECODE(m, spool_snapshot, a, &u->snapshot);
+	case spool_store_MSG:
+		return IPC_DECODE(m, spool_stored, a, &u->stored);
+	case spool_copy_MSG:
+		return IPC_DECODE(m, spool_copied, a, &u->copied);
+	case spool_append_MSG:
+		return IPC_DECODE(m, spool_appended, a, &u->appended);
+	case spool_cached_MSG:
+		return IPC_DECODE(m, spool_cached_reply, a, &u->cached);
+	case spool_body_get_MSG:
+		return IPC_DECODE(m, spool_body_got, a, &u->body);
+	case spool_body_file_MSG:
+		return IPC_DECODE(m, spool_body_file_reply, a, &u->file);
+	default:
+		return IPC_DECODE(m, spool_ok, a, &u->ok);
+	}
+}
+
+/* The error and the text of a fail message of either protocol. */
+static int fail_decode(const struct imap_request *rq, const struct ipc_msg *m, struct slice *text_r)
+{
+	struct spool_fail sf;
+	struct account_fail af;
+	int32_t code = ERR_IO;
+
+	if (rq->type != 0 && IPC_DECODE(m, spool_fail, NULL, &sf) == 0) {
+		code = (int32_t)sf.code;
+		*text_r = sf.text;
+	} else if (rq->type == 0 && IPC_DECODE(m, account_fail, NULL, &af) == 0) {
+		code = (int32_t)af.code;
+		*text_r = af.text;
+	}
+	return code < 0 ? code : ERR_IO;
+}
+
+/* Nobody waits for it any more: what it made is undone. */
+static void orphan_give_back(struct imap_request *rq, const union reply *u)
+{
+	if (rq->type == spool_open_MSG) {
+		struct spool_close m = { .session = (uint32_t)u->ok.value };
+
+		IPC_SEND(rq->ch, spool_close, 0, &m);
+	} else if (rq->type == spool_body_file_MSG) {
+		struct spool_body_drop m = { .file = u->file.file };
+
+		IPC_SEND(rq->ch, spool_body_drop, 0, &m);
+	}
+}
+
+static void on_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct imap_request *rq = ctx;
+	struct imap_link *l = rq->owner;
+	struct arena *a = r == 0 ? arena_new(REPLY_ARENA) : NULL;
+	struct imap_reply rep = { .r = r, .fd = &(int){ -1 } };
+	union reply u;
+
+	if (r == ERR_CLOSED && rq->type != 0)
+		imap_link_down(l);
+	if (r == 0) {
+		rep.fd = &m->fd;
+		rep.r = a == NULL ? ERR_NOMEM : reply_decode(rq, m, a, &u);
+		rep.m = &u;
+	}
+	if (r == 0 && rep.r == ERR_STATE)
+		rep.r = fail_decode(rq, m, &rep.text);
+	else if (r == 0 && rep.r != 0)
+		log_error("an answer cannot be read: type=%u, %s", m->type, err_str(rep.r));
+	if (rq->orphan) {
+		if (rep.r == 0)
+			orphan_give_back(rq, &u);
+		request_free(rq);
+	} else {
+		imap_reply_fn *fn = rq->fn;
+		void *fn_ctx = rq->ctx;
+
+		request_free(rq);
+		fn(fn_ctx, &rep);
+	}
+	arena_free(&a);
+}
+
+/* ---- questions -------------------------------------------------------------------- */
+
+static void fail_now(void *ctx)
+{
+	struct imap_link *l = ctx;
+	struct imap_request *rq;
+
+	while ((rq = LIST_FIRST(&l->failing)) != NULL)
+		on_reply(rq, ERR_CLOSED, NULL);
+}
+
+static struct imap_request *request_new(struct imap_link *l, uint16_t type, struct channel *ch, imap_reply_fn *fn, void *ctx)
+{
+	struct imap_request *rq = calloc(1, sizeof(*rq));
+
+	if (rq == NULL)
+		return NULL;
+	*rq = (struct imap_request){ .owner = l, .ch = ch, .type = type, .fn = fn, .ctx = ctx };
+	if (ch != NULL) {
+		LIST_INSERT_HEAD(&l->waiting, rq, link);
+	} else {
+		LIST_INSERT_HEAD(&l->failing, rq, link);
+		loop_task_add(l->d->loop, &l->fail_task, fail_now, l);
+	}
+	return rq;
+}
+
+static uint32_t request_send(struct imap_request *rq, const void *m)
+{
+	struct channel *ch = rq->ch;
+
+	switch (rq->type) {
+	case spool_open_MSG:    /* no timeout: its answer must not be missed */
+		return IPC_REQUEST(ch, spool_open, m, 0, on_reply, rq);
+	case spool_body_file_MSG:
+		return IPC_REQUEST(ch, spool_body_file, m, 0, on_reply, rq);
+	case spool_mailbox_list_MSG:
+		return IPC_REQUEST(ch, spool_mailbox_list, m, TIMEOUT_MS, on_reply, rq);
+	case spool_mailbox_do_MSG:
+		return IPC_REQUEST(ch, spool_mailbox_do, m, TIMEOUT_MS, on_reply, rq);
+	case spool_select_MSG:
+		return IPC_REQUEST(ch, spool_select, m, TIMEOUT_MS, on_reply, rq);
+	case spool_store_MSG:
+		return IPC_REQUEST(ch, spool_store, m, TIMEOUT_MS, on_reply, rq);
+	case spool_expunge_MSG:
+		return IPC_REQUEST(ch, spool_expunge, m, TIMEOUT_MS, on_reply, rq);
+	case spool_copy_MSG:
+		return IPC_REQUEST(ch, spool_copy, m, TIMEOUT_MS, on_reply, rq);
+	case spool_append_MSG:
+		return IPC_REQUEST(ch, spool_append, m, TIMEOUT_MS, on_reply, rq);
+	case spool_cached_MSG:
+		return IPC_REQUEST(ch, spool_cached, m, TIMEOUT_MS, on_reply, rq);
+	case spool_body_get_MSG:
+		return IPC_REQUEST(ch, spool_body_get, m, TIMEOUT_MS, on_reply, rq);
+	default:
+		panic("imapd: request of type %u", rq->type);
+	}
+}
+
+static struct imap_request *link_request(void *be, uint16_t type, const void *m, imap_reply_fn *fn, void *ctx)
+{
+	struct imap_link *l = be;
+	struct imap_request *rq = request_new(l, type, daemon_peer(l->d, ROLE_SPOOLD), fn, ctx);
+
+	if (rq != NULL && rq->ch != NULL)
+		rq->id = request_send(rq, m);
+	return rq;
+}
+
+static struct imap_request *link_login(void *be, const struct account_login *m, imap_reply_fn *fn, void *ctx)
+{
+	struct imap_link *l = be;
+	struct imap_request *rq = request_new(l, 0, daemon_peer(l->d, ROLE_ACCOUNTD), fn, ctx);
+
+	if (rq != NULL && rq->ch != NULL)
+		rq->id = IPC_REQUEST(rq->ch, account_login, m, LOGIN_TIMEOUT_MS, on_reply, rq);
+	return rq;
+}
+
+static void link_cancel(void *be, struct imap_request *rq)
+{
+	(void)be;
+	if (rq->ch != NULL && (rq->type == spool_open_MSG || rq->type == spool_body_file_MSG)) {
+		rq->orphan = true;
+		return;
+	}
+	if (rq->ch != NULL)
+		channel_cancel(rq->ch, rq->id);
+	request_free(rq);
+}
+
+static void link_event(void *be, uint16_t type, const void *m)
+{
+	struct imap_link *l = be;
+	struct channel *ch = daemon_peer(l->d, ROLE_SPOOLD);
+
+	if (ch == NULL || !l->up)
+		return;
+	if (type == spool_close_MSG)
+		IPC_SEND(ch, spool_close, 0, m);
+	else if (type == spool_unselect_MSG)
+		IPC_SEND(ch, spool_unselect, 0, m);
+	else if (type == spool_body_drop_MSG)
+		IPC_SEND(ch, spool_body_drop, 0, m);
+	else
+		panic("imapd: event of type %u", type);
+}
+
+/* ---- changes ------------------------------------------------------------------------ */
+
+static struct binding *binding_find(struct imap_link *l, uint32_t number)
+{
+	struct binding key = { .number = number };
+
+	return RB_FIND(binding_tree, &l->bindings, &key);
+}
+
+static void link_bind(void *be, uint32_t number, struct imap_session *s)
+{
+	struct imap_link *l = be;
+	struct binding *b = binding_find(l, number);
+
+	if (s == NULL) {
+		if (b != NULL) {
+			(void)RB_REMOVE(binding_tree, &l->bindings, b);
+			free(b);
+		}
+		return;
+	}
+	if (b == NULL) {
+		if ((b = calloc(1, sizeof(*b))) == NULL)
+			panic("imapd: no memory for a session");
+		b->number = number;
+		(void)RB_INSERT(binding_tree, &l->bindings, b);
+	}
+	b->s = s;
+}
+
+int imap_link_change(struct imap_link *l, const struct ipc_msg *m)
+{
+	struct arena *a = arena_new(REPLY_ARENA);
+	struct spool_change ch;
+	struct binding *b;
+	int r = a == NULL ? ERR_NOMEM : IPC_DECODE(m, spool_change, a, &ch);
+
+	if (r == 0 && (b = binding_find(l, ch.session)) != NULL)
+		imap_session_change(b->s, &ch);
+	arena_free(&a);
+	return r;
+}
+
+const struct imap_backend_ops imap_link_ops = {
+	.request = link_request,
+	.login = link_login,
+	.cancel = link_cancel,
+	.event = link_event,
+	.bind = link_bind,
+};

@@ -1,0 +1,364 @@
+#include "imapd/server.h"
+
+#include <bsd/sys/queue.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/daemon/conn.h"
+#include "common/daemon/places.h"
+#include "common/mail/charset.h"
+#include "imapd/link.h"
+#include "imapd/session.h"
+
+enum { LISTENERS_MAX = 64, NOFILE = 20000 };
+
+struct server;
+
+struct client {
+	LIST_ENTRY(client) link;
+	struct server *srv;
+	struct conn *conn;              /* NULL: broken, the end is due */
+	struct imap_session *s;
+	struct loop_timer timer;
+	struct loop_task again, end;
+	struct place *place;
+	bool over, abort, paused;
+};
+
+struct server {
+	struct daemon *d;
+	struct imap_env env;
+	struct imap_link *link;
+	LIST_HEAD(, client) clients;
+	unsigned clients_n;
+	struct places *places;
+	struct listener *listeners[LISTENERS_MAX];
+	unsigned listeners_n;
+	bool stopping;
+};
+
+static void server_check_done(struct server *srv)
+{
+	if (srv->stopping && srv->clients_n == 0)
+		daemon_done(srv->d);
+}
+
+/* ---- a client's end -------------------------------------------------------------- */
+
+static void client_free(struct client *c)
+{
+	struct server *srv = c->srv;
+
+	loop_timer_del(srv->d->loop, &c->timer);
+	loop_task_del(srv->d->loop, &c->again);
+	loop_task_del(srv->d->loop, &c->end);
+	if (c->s != NULL)
+		imap_session_free(&c->s);
+	if (c->abort)
+		conn_close(&c->conn);
+	else
+		conn_finish(&c->conn);
+	place_give(srv->places, &c->place);
+	LIST_REMOVE(c, link);
+	srv->clients_n--;
+	free(c);
+	server_check_done(srv);
+}
+
+static void client_end(void *ctx)
+{
+	client_free(ctx);
+}
+
+static void client_over(void *ctx, bool abort)
+{
+	struct client *c = ctx;
+
+	if (c->over)
+		return;
+	c->over = true;
+	c->abort = abort;
+	loop_task_add(c->srv->d->loop, &c->end, client_end, c);
+}
+
+/* ---- running ------------------------------------------------------------------------ */
+
+/* Reading stops while the session waits for somebody and has input left. */
+static void client_pace(struct client *c)
+{
+	bool want;
+
+	if (c->over || c->conn == NULL)
+		return;
+	want = imap_session_reading(c->s) || buf_len(conn_in(c->conn)) == 0;
+	if (want == !c->paused)
+		return;
+	c->paused = !want;
+	if (want)
+		conn_resume(c->conn);
+	else
+		conn_pause(c->conn);
+}
+
+static void client_run(void *ctx)
+{
+	struct client *c = ctx;
+
+	if (c->over)
+		return;
+	imap_session_run(c->s);
+	client_pace(c);
+}
+
+static void client_again(void *ctx)
+{
+	struct client *c = ctx;
+
+	loop_task_add(c->srv->d->loop, &c->again, client_run, c);
+}
+
+static void client_timer(void *ctx)
+{
+	struct client *c = ctx;
+
+	if (!c->over)
+		imap_session_timer(c->s);
+}
+
+static void client_timer_set(void *ctx, uint64_t ms)
+{
+	struct client *c = ctx;
+
+	if (ms == 0)
+		loop_timer_del(c->srv->d->loop, &c->timer);
+	else
+		loop_timer_set(c->srv->d->loop, &c->timer, ms, client_timer, c);
+}
+
+static void client_flush(void *ctx)
+{
+	struct client *c = ctx;
+
+	if (c->conn == NULL)
+		return;
+	conn_kick(c->conn);
+	if (c->s != NULL)
+		client_pace(c);
+}
+
+static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
+{
+	struct client *c = ctx;
+
+	(void)conn;
+	if (c->over)
+		return;
+	switch (ev) {
+	case CONN_DATA:
+	case CONN_DRAIN:
+		client_run(c);
+		break;
+	case CONN_EOF:
+		imap_session_eof(c->s);
+		break;
+	case CONN_TIMEOUT:
+		imap_session_bye(c->s, "Nothing was heard for too long");
+		break;
+	case CONN_ERROR:
+		client_over(c, true);
+		break;
+	case CONN_CONNECTED:
+		break;
+	}
+}
+
+/* ---- new connections ------------------------------------------------------------------ */
+
+static void turn_away(struct conn *conn, const char *why)
+{
+	log_warn("no place for client=%s: %s", conn_peer_addr(conn), why);
+	conn_writef(conn, "* BYE [UNAVAILABLE] %s, try again later\r\n", why);
+	conn_finish(&conn);
+}
+
+static bool client_start(struct client *c)
+{
+	struct imap_host host = { .in = conn_in(c->conn), .out = conn_out(c->conn), .peer = conn_peer_addr(c->conn),
+		.loopback = conn_peer_is_loopback(c->conn), .again = client_again, .timer = client_timer_set,
+		.flush = client_flush, .over = client_over, .ctx = c };
+
+	conn_set_timeout(c->conn, c->srv->d->conf->imap_timeout * MS_PER_S);
+	LIST_INSERT_HEAD(&c->srv->clients, c, link);
+	c->srv->clients_n++;
+	c->s = imap_session_new(&c->srv->env, &host);
+	return c->s != NULL;
+}
+
+static void server_accept(void *ctx, int fd)
+{
+	struct server *srv = ctx;
+	struct client *c = calloc(1, sizeof(*c));
+	struct conn_ops ops = { client_event, c };
+	struct conn *conn = conn_accept(srv->d->loop, fd, &ops);
+	const char *why = "out of memory";
+
+	if (c == NULL || conn == NULL) {
+		conn_close(&conn);
+		free(c);
+		return;
+	}
+	if (place_take(srv->places, conn_peer_addr(conn), srv->d->conf->connection_limit,
+	    srv->d->conf->connection_limit_address, &c->place, &why) != 0) {
+		turn_away(conn, why);
+		free(c);
+		return;
+	}
+	c->srv = srv;
+	c->conn = conn;
+	if (!client_start(c)) {
+		client_over(c, true);
+		log_error("no memory for client=%s", conn_peer_addr(conn));
+	}
+}
+
+/* ---- the frame's calls -------------------------------------------------------------------- */
+
+static void env_set(struct server *srv, const struct conf *conf)
+{
+	struct imap_env *env = &srv->env;
+
+	env->ops = &imap_link_ops;
+	env->be = srv->link;
+	env->allow_plaintext_login = conf->allow_plaintext_login;
+	env->login_timeout_ms = conf->login_timeout * MS_PER_S;
+	env->literal_max = conf->imap_literal_limit < conf->message_size_limit ? conf->imap_literal_limit :
+	    conf->message_size_limit;
+	env->inline_max = conf->body_inline_limit;
+}
+
+static void sessions_lost(void *ctx)
+{
+	struct server *srv = ctx;
+	struct client *c;
+
+	LIST_FOREACH(c, &srv->clients, link)
+		if (c->s != NULL)
+			imap_session_lost(c->s);
+}
+
+/* Outside the cell: iconv's tables are files. */
+static int server_init(struct daemon *d, int dirfd)
+{
+	(void)d;
+	(void)dirfd;
+	charset_preload();
+	return 0;
+}
+
+static int server_start(struct daemon *d)
+{
+	struct server *srv = calloc(1, sizeof(*srv));
+
+	if (srv == NULL)
+		return ERR_NOMEM;
+	srv->d = d;
+	LIST_INIT(&srv->clients);
+	srv->places = places_new();
+	srv->link = imap_link_new(d, sessions_lost, srv);
+	if (srv->places == NULL || srv->link == NULL)
+		return ERR_NOMEM;
+	env_set(srv, d->conf);
+	d->state = srv;
+	return 0;
+}
+
+static void server_listener(struct daemon *d, enum conf_listen_service svc, int fd)
+{
+	struct server *srv = d->state;
+	struct listener *ln = NULL;
+
+	if (svc != LISTEN_IMAP || srv->stopping || srv->listeners_n == LISTENERS_MAX)
+		(void)close(fd);
+	else if ((ln = listener_new(d->loop, fd, server_accept, srv)) == NULL)
+		log_error("a listening socket is lost: out of memory");
+	if (ln != NULL)
+		srv->listeners[srv->listeners_n++] = ln;
+}
+
+static void server_reload(struct daemon *d, const struct conf *old)
+{
+	struct server *srv = d->state;
+
+	(void)old;
+	env_set(srv, d->conf);
+}
+
+static void server_stop(struct daemon *d)
+{
+	struct server *srv = d->state;
+	struct client *c;
+
+	while (srv->listeners_n != 0)
+		listener_free(&srv->listeners[--srv->listeners_n]);
+	srv->stopping = true;
+	LIST_FOREACH(c, &srv->clients, link)
+		if (c->s != NULL)
+			imap_session_bye(c->s, "The server is being stopped, connect again");
+	server_check_done(srv);
+}
+
+static int on_change(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	struct server *srv = ((struct daemon *)ctx)->state;
+
+	(void)ch;
+	return srv != NULL ? imap_link_change(srv->link, m) : 0;
+}
+
+static void on_spool_open(struct daemon *d, struct channel *ch)
+{
+	struct server *srv = d->state;
+	struct client *c;
+
+	(void)ch;
+	if (srv == NULL)
+		return;
+	imap_link_up(srv->link);
+	LIST_FOREACH(c, &srv->clients, link)
+		if (c->s != NULL)
+			imap_session_back(c->s);
+}
+
+static void on_spool_close(struct daemon *d, struct channel *ch, int why)
+{
+	struct server *srv = d->state;
+
+	(void)ch;
+	(void)why;
+	if (srv != NULL)
+		imap_link_down(srv->link);
+}
+
+static const struct ipc_handler spool_handlers[] = {
+	{ spool_change_MSG, on_change },
+	{ 0, NULL },
+};
+
+static const struct daemon_peer_spec peers[] = {
+	{ ROLE_SPOOLD, spool_handlers, on_spool_open, on_spool_close },
+	{ ROLE_ACCOUNTD, NULL, NULL, NULL },
+	{ ROLE_NONE, NULL, NULL, NULL },
+};
+
+const struct daemon_spec imap_server_spec = {
+	.role = ROLE_IMAPD,
+	.nofile = NOFILE,
+	.peers = peers,
+	.init = server_init,
+	.start = server_start,
+	.listener = server_listener,
+	.reload = server_reload,
+	.stop = server_stop,
+};
