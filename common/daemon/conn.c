@@ -15,6 +15,7 @@ enum {
 	OUT_MAX = 16 * 1024 * 1024,     /* a session that writes this much unread is broken: it must use DRAIN */
 	READ_CHUNK = 16 * 1024,
 	LINGER_MS = 10 * 1000,
+	LINGER_READS = 16,              /* in one turn */
 };
 
 struct conn {
@@ -26,7 +27,7 @@ struct conn {
 	struct buf in, out;
 	uint64_t timeout_ms;
 	int fd, err;
-	bool connecting, paused, eof, eof_told, broken, finishing, throttled, want_drain;
+	bool connecting, paused, eof, eof_told, broken, finishing, lingering, throttled, want_drain;
 	uint16_t peer_port;
 	char peer[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN];
 	bool *gone;                     /* set when the callback that runs now freed us */
@@ -34,6 +35,7 @@ struct conn {
 
 static void conn_ready(void *ctx, unsigned events);
 static void conn_flush(void *ctx);
+static void conn_linger(struct conn *c);
 
 static bool in_full(const struct conn *c) { return buf_len(&c->in) >= CONN_IN_MAX; }
 
@@ -41,7 +43,7 @@ static void conn_watch(struct conn *c)
 {
 	unsigned ev = 0;
 
-	if (!c->connecting && !c->paused && !c->throttled && !c->eof && !in_full(c) && !c->finishing)
+	if (c->lingering || (!c->connecting && !c->paused && !c->throttled && !c->eof && !in_full(c) && !c->finishing))
 		ev |= LOOP_READ;
 	if (c->connecting || buf_len(&c->out) != 0)
 		ev |= LOOP_WRITE;
@@ -272,11 +274,44 @@ static bool conn_read(struct conn *c)
 	return conn_tell(c, CONN_DATA);
 }
 
+/*
+ * All is sent and we close. Bytes of the peer that nobody reads would make the
+ * kernel answer with a reset, which can take our last reply away from a peer that
+ * is still sending: then its bytes are thrown away until it closes, or the linger
+ * time is over. Frees the connection when there is nothing to wait for.
+ */
+static void conn_linger(struct conn *c)
+{
+	bool unread = c->lingering;
+	int left = LINGER_READS;
+	uint8_t *p;
+	ssize_t n;
+
+	buf_consume(&c->in, buf_len(&c->in));
+	if (!c->lingering)
+		(void)shutdown(c->fd, SHUT_WR);
+	do {
+		p = buf_reserve(&c->in, READ_CHUNK);
+		n = p != NULL ? recv(c->fd, p, READ_CHUNK, 0) : 0;
+		unread = unread || n > 0;
+	} while ((n > 0 || (n < 0 && errno == EINTR)) && --left > 0);
+	if (!unread || n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+		conn_free(c);
+		return;
+	}
+	c->lingering = true;
+	conn_watch(c);
+}
+
 static void conn_ready(void *ctx, unsigned events)
 {
 	struct conn *c = ctx;
 	bool gone = false, *outer = c->gone;
 
+	if (c->lingering) {
+		conn_linger(c);
+		return;
+	}
 	if (c->connecting) {
 		if (conn_connected(c))
 			conn_watch(c);
@@ -343,8 +378,7 @@ static void conn_flush(void *ctx)
 	if (sent)
 		timer_touch(c);
 	if (c->finishing && buf_len(&c->out) == 0) {
-		(void)shutdown(c->fd, SHUT_WR);
-		conn_free(c);
+		conn_linger(c);
 		return;
 	}
 	if ((c->throttled && buf_len(&c->out) < CONN_OUT_HIGH / 2) || (c->want_drain && buf_len(&c->out) == 0)) {
