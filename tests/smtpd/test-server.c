@@ -2,7 +2,9 @@
 #include "tests/lib/unit.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/ipc/proto_account.h"
@@ -341,6 +343,39 @@ static void limits(void **state)
 	end(&f);
 }
 
+/* A client that sends much and reads only then hears why it was sent away: no reset takes the reply from it. */
+static void reason_arrives(void **state)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	static uint8_t junk[256 * 1024];
+	struct fixture f;
+
+	(void)state;
+	memset(junk, 'x', sizeof(junk));
+	start(&f, "");
+	sin.sin_port = htons(f.e.port);
+	for (unsigned i = 0; i < 5; i++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		char text[512] = "";
+		size_t n = 0;
+		ssize_t k;
+
+		assert_true(fd >= 0);
+		assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+		assert_true(recv(fd, text, 4, 0) > 0);    /* the banner: it is no early talker */
+		assert_true(send(fd, "GET / HTTP/1.1\r\n", 16, MSG_NOSIGNAL) == 16);
+		for (unsigned part = 0; part < 64; part++)
+			assert_int_equal(send(fd, junk, sizeof(junk), MSG_NOSIGNAL), sizeof(junk));
+		assert_int_equal(shutdown(fd, SHUT_WR), 0);
+		while (n < sizeof(text) - 1 && (k = recv(fd, text + n, sizeof(text) - 1 - n, 0)) > 0)
+			n += (size_t)k;
+		text[n] = '\0';
+		assert_non_null(strstr(text, "521 5.7.0"));
+		(void)close(fd);
+	}
+	end(&f);
+}
+
 /* Stop: 421 to who is idle, the end of the content for who is in it. */
 static void stop(void **state)
 {
@@ -375,6 +410,7 @@ int main(void)
 		cmocka_unit_test(no_accountd),
 		cmocka_unit_test(client_leaves),
 		cmocka_unit_test(limits),
+		cmocka_unit_test(reason_arrives),
 		cmocka_unit_test(stop),
 	};
 
