@@ -20,6 +20,8 @@ enum {
 	LOOKUP_TIMEOUT_MS = 30 * 1000,
 	ACCEPT_TIMEOUT_MS = 5 * 60 * 1000,       /* RFC 5321 4.5.3.2.6: the client waits 10 minutes */
 	ACCEPT_BACKLOG = 8 * 1024 * 1024,        /* bytes on their way to spoold before further messages wait */
+	HELD_HIGH = 128 * 1024 * 1024,           /* content in memory before new messages go to files early */
+	INLINE_UNDER_PRESSURE = 4096,
 	NOFILE = 20000,
 };
 
@@ -34,6 +36,7 @@ struct client {
 	struct place *place;
 	bool eof;
 	bool asked;                      /* a request is open, or it is in srv->waiting */
+	size_t held;                     /* content in memory, as counted in srv->held */
 	uint64_t file;                   /* body file that we hold, 0: none */
 	int fd;
 };
@@ -44,6 +47,7 @@ struct server {
 	LIST_HEAD(, client) clients;
 	STAILQ_HEAD(, client) waiting;
 	unsigned clients_n;
+	size_t held;
 	struct places *places;
 	struct listener *listeners[LISTENERS_MAX];
 	unsigned listeners_n;
@@ -232,10 +236,22 @@ static void server_check_done(struct server *srv)
 		daemon_done(srv->d);
 }
 
+/* Many large messages at a time must not become as much memory: past a mark those that begin go to files. */
+static void count_held(struct client *c, size_t held)
+{
+	struct server *srv = c->srv;
+	size_t limit = srv->d->conf->body_inline_limit;
+
+	srv->held = srv->held - c->held + held;
+	c->held = held;
+	srv->env.inline_limit = srv->held > HELD_HIGH && limit > INLINE_UNDER_PRESSURE ? INLINE_UNDER_PRESSURE : limit;
+}
+
 static void client_end(struct client *c)
 {
 	struct server *srv = c->srv;
 
+	count_held(c, 0);
 	conn_finish(&c->conn);
 	loop_timer_del(srv->d->loop, &c->timer);
 	smtp_session_free(&c->s);
@@ -300,6 +316,7 @@ static void client_run(struct client *c)
 	if (c->conn != NULL && buf_len(&c->out) != 0)
 		conn_write(c->conn, buf_slice(&c->out).p, buf_len(&c->out));
 	buf_reset(&c->out);
+	count_held(c, smtp_session_held(c->s));
 	if (want == SMTP_WANT_CLOSE) {
 		client_end(c);
 	} else if (want == SMTP_WANT_INPUT && (c->conn == NULL || c->eof)) {

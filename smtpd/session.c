@@ -485,6 +485,11 @@ void smtp_session_accept_done(struct smtp_session *s, int r, uint64_t msgid)
 	session_apply(s, smtp_data_accepted(s, r, msgid, &reply), NULL, &reply);
 }
 
+size_t smtp_session_held(const struct smtp_session *s)
+{
+	return s->tx != NULL && s->tx->content != NULL ? buf_len(&s->tx->content->bytes) : 0;
+}
+
 bool smtp_session_in_transaction(const struct smtp_session *s)
 {
 	return s->tx != NULL;

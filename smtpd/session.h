@@ -79,6 +79,9 @@ int smtp_session_submission(struct smtp_session *s, struct spool_accept *m_r) MU
 /* r 0: it is on disk, msgid its number. ERR_FULL: no space. Anything else: try later. */
 void smtp_session_accept_done(struct smtp_session *s, int r, uint64_t msgid);
 
+/* Bytes of content that it keeps in memory. */
+size_t smtp_session_held(const struct smtp_session *s);
+
 /* For tests: is a transaction open, and how many commands were answered. */
 bool smtp_session_in_transaction(const struct smtp_session *s);
 uint64_t smtp_session_commands(const struct smtp_session *s);
