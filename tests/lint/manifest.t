@@ -5,7 +5,7 @@ b=${abs_top_builddir:-.}/contrib
 rows() { sed -e '/^#/d' -e '/^$/d' "$b/manifest" | awk -F: -v t="$1" '$2 == t'; }
 
 users() {
-	sed -n 's/^	{ ROLE_\([A-Z_]*\), .*/\1/p' master/kinds.c | tr 'A-Z_' 'a-z-'  | sort > "$tmp/want"
+	sed -n 's/^	{ ROLE_\([A-Z0-9_]*\), .*/\1/p' master/kinds.c | tr 'A-Z_' 'a-z-'  | sort > "$tmp/want"
 	prefix=$(sed -n 's/^#define USER_PREFIX "\(.*\)"/\1/p' "$b/../config.h")
 	rows u | sed "s/^$prefix\([a-z0-9-]*\):u:.*/\1/" | sort > "$tmp/got"
 	diff "$tmp/want" "$tmp/got"
