@@ -17,9 +17,8 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/ipc/peercred.h"
-#include "master/plumb.h"
 
-enum { CONTROL_FD = 3, CLOSED_KILL_MS = 5000, LINKS_MAX = 1024 };
+enum { CONTROL_FD = 3, CLOSED_KILL_MS = 5000 };
 
 const char *child_state_name(enum child_state s)
 {
@@ -140,8 +139,19 @@ static int on_reloaded(struct channel *ch, struct ipc_msg *m, void *ctx)
 	return 0;
 }
 
+static int on_lost(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	struct child *c = ctx;
+	struct master_lost in;
+	int r = IPC_DECODE(m, master_lost, NULL, &in);
+
+	if (r == 0 && ch == c->ch)
+		link_lost(c, in.link);
+	return r;
+}
+
 static const struct ipc_handler handlers[] = {
-	{ master_ready_MSG, on_ready }, { master_reloaded_MSG, on_reloaded }, { 0, NULL },
+	{ master_ready_MSG, on_ready }, { master_reloaded_MSG, on_reloaded }, { master_lost_MSG, on_lost }, { 0, NULL },
 };
 
 static void child_kill(void *ctx)
@@ -236,43 +246,6 @@ static int send_config(struct child *c)
 	return 0;
 }
 
-static void send_peer(struct child *to, const struct child *peer, const struct plumb_link *l, bool serves, int fd)
-{
-	struct master_peer msg = { .role = (uint8_t)peer->kind->role, .instance = peer->instance,
-	    .uid = (uint32_t)to->m->ids.uid[peer->kind->role], .is_server = serves, .proto = slice_cstr(l->proto) };
-
-	master_peer_encode(channel_begin(to->ch), &msg);
-	channel_end(to->ch, master_peer_MSG, 0, false, fd);
-}
-
-/* New socket pairs with all peers that run now; those that start later make theirs. */
-static int send_links(struct child *c)
-{
-	static struct plumb_link links[LINKS_MAX];
-	unsigned counts[ROLE_COUNT], n;
-	int fds[2];
-
-	master_counts(c->m, counts);
-	n = plumb_links(c->kind->role, counts, links, LINKS_MAX);
-	for (unsigned i = 0; i < n && i < LINKS_MAX; i++) {
-		struct child *o = child_find(c->m, links[i].peer, links[i].instance);
-
-		if (o == NULL || !o->linked || o->ch == NULL || o->unwanted || o == c)
-			continue;
-		if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0)
-			return ERR_IO;
-		/* Before they are handed out, so that the very first byte tells who sent it. */
-		if (peercred_enable(fds[0]) != 0 || peercred_enable(fds[1]) != 0) {
-			(void)close(fds[0]);
-			(void)close(fds[1]);
-			return ERR_IO;
-		}
-		send_peer(c, o, &links[i], links[i].serves, fds[0]);
-		send_peer(o, c, &links[i], !links[i].serves, fds[1]);
-	}
-	return 0;
-}
-
 void child_give_listener(struct child *c, const struct listen_sock *s)
 {
 	struct master_listener msg = { .service = (uint8_t)s->service, .address = slice_cstr(s->address) };
@@ -318,7 +291,7 @@ void child_start(struct child *c)
 	if (r == 0)
 		r = send_config(c);
 	if (r == 0)
-		r = send_links(c);
+		r = links_make(c);
 	if (r == 0)
 		r = send_sockets(c);
 	if (r == 0)
@@ -372,7 +345,7 @@ void child_stop(struct child *c)
 		return;
 	}
 	c->state = CHILD_STOPPING;
-	if (c->ch != NULL && channel_is_open(c->ch))
+	if (c->ch != NULL)
 		IPC_SEND(c->ch, master_stop, 0, &msg);
 	loop_timer_set(c->m->loop, &c->kill_timer, c->m->conf->stop_timeout * MS_PER_S, child_kill, c);
 }
@@ -398,6 +371,7 @@ void child_died(struct child *c, int status)
 	c->pid = 0;
 	c->reloading = false;
 	c->linked = false;
+	links_drop(c);
 	loop_timer_del(c->m->loop, &c->kill_timer);
 	if (c->ch != NULL) {
 		struct channel *ch = c->ch;

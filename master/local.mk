@@ -7,6 +7,7 @@ master_libmaster_a_SOURCES = \
 	%D%/control.c \
 	%D%/dirs.c %D%/dirs.h \
 	%D%/kinds.c %D%/kinds.h \
+	%D%/links.c \
 	%D%/listen.c %D%/listen.h \
 	%D%/master.h \
 	%D%/notify.c %D%/notify.h \

@@ -208,6 +208,7 @@ int main(int argc, char **argv)
 
 	log_init("master", 2);
 	TAILQ_INIT(&m.children);
+	TAILQ_INIT(&m.links);
 	STAILQ_INIT(&m.listening);
 	STAILQ_INIT(&m.waiting);
 	TAILQ_INIT(&m.visitors);

@@ -39,6 +39,16 @@ struct child {
 };
 TAILQ_HEAD(child_list, child);
 
+/* A pair of sockets that two processes have. */
+struct link {
+	TAILQ_ENTRY(link) entry;
+	uint32_t id;
+	struct child *client, *server;
+	const char *proto;
+	struct loop_timer timer;        /* runs while it is lost */
+};
+TAILQ_HEAD(link_list, link);
+
 enum master_state { MASTER_STARTING, MASTER_RUNNING, MASTER_STOPPING };
 
 /* A request of the pabal command that is answered when the thing is done. */
@@ -65,6 +75,8 @@ struct master {
 	struct idents ids;
 	uint8_t secret[32];     /* accountd's and spoold's */
 	struct child_list children;
+	struct link_list links;
+	uint32_t last_link;
 	struct listen_set listening;
 	bool listeners_given;   /* the cores have been ready: edges get theirs at once */
 	bool all_ready;         /* has been told */
@@ -95,6 +107,14 @@ void child_stop(struct child *c);
 void child_died(struct child *c, int status);
 void child_give_listener(struct child *c, const struct listen_sock *s);
 const char *child_state_name(enum child_state s);
+
+/* ---- links.c: the channels between them ---- */
+/* New socket pairs with all peers that run now; those that start later make theirs. */
+int links_make(struct child *c) MUST_CHECK;
+/* The process is gone, and its channels with it. */
+void links_drop(struct child *c);
+/* One end says that it closed: a new one follows if neither of them is dead a second later. */
+void link_lost(struct child *c, uint32_t id);
 
 /* ---- supervise.c: all of them ---- */
 /* Makes and starts all processes. */

@@ -99,8 +99,11 @@ static void peer_closed(struct channel *ch, int why, void *ctx)
 {
 	struct peer *p = ctx;
 	struct frame *f = p->f;
+	const struct master_lost lost = { .link = p->info.link };
 
 	TAILQ_REMOVE(&f->peers, p, entry);
+	if (!f->stopping && f->master != NULL && channel_is_open(f->master))
+		IPC_SEND(f->master, master_lost, 0, &lost);
 	if (!f->stopping)
 		(why == ERR_CLOSED ? log_info : log_warn)("lost %s[%u]: %s", role_name((enum role)p->info.role),
 		    p->info.instance, why == 0 ? "closed here" : err_str(why));

@@ -12,8 +12,9 @@ enum { PROTO_MASTER_MAJOR = 1, PROTO_MASTER_MINOR = 0 };
 	X##_U32(instance) X##_U32(uid) X##_U32(gid) X##_U8(privileged) X##_STR(root, 4096) \
 	X##_STR(hostname, 255) X##_SECRET(secret, 32)
 IPC_MESSAGE(master_config, 1, MASTER_CONFIG_FIELDS)     /* fd: the process's own directory, or none */
-#define MASTER_PEER_FIELDS(X) X##_U8(role) X##_U32(instance) X##_U32(uid) X##_U8(is_server) X##_STR(proto, 32)
-IPC_MESSAGE(master_peer, 2, MASTER_PEER_FIELDS)         /* fd: the channel; is_server: this end serves */
+#define MASTER_PEER_FIELDS(X) X##_U8(role) X##_U32(instance) X##_U32(uid) X##_U8(is_server) X##_STR(proto, 32) \
+	X##_U32(link)
+IPC_MESSAGE(master_peer, 2, MASTER_PEER_FIELDS)         /* fd: the channel; is_server: this end serves; link: its number */
 #define MASTER_LISTENER_FIELDS(X) X##_U8(service) X##_STR(address, 64)
 IPC_MESSAGE(master_listener, 3, MASTER_LISTENER_FIELDS) /* fd: the listening socket */
 #define MASTER_CONTROL_SOCKET_FIELDS(X) X##_U32(admin_gid)
@@ -29,6 +30,9 @@ IPC_MESSAGE(master_stop, 7, MASTER_STOP_FIELDS)
 IPC_MESSAGE(master_ready, 16, MASTER_READY_FIELDS)
 #define MASTER_RELOADED_FIELDS(X) X##_U8(reserved)
 IPC_MESSAGE(master_reloaded, 17, MASTER_RELOADED_FIELDS)
+/* A channel that master gave closed: if both ends still live it gives them a new one. */
+#define MASTER_LOST_FIELDS(X) X##_U32(link)
+IPC_MESSAGE(master_lost, 18, MASTER_LOST_FIELDS)
 /* ---- pabal command -> master, on the control socket "master" ---- */
 #define MASTER_STATUS_FIELDS(X) X##_U8(reserved)
 IPC_MESSAGE(master_status, 32, MASTER_STATUS_FIELDS)

@@ -17,7 +17,7 @@
 	R(account_list_reply) R(dns_mx) R(dns_mx_reply) R(job_capacity) R(job) R(job_result) \
 	R(job_status) R(job_status_reply) R(master_config) R(master_peer) R(master_listener) \
 	R(master_control_socket) R(master_go) R(master_reload) R(master_stop) R(master_ready) \
-	R(master_reloaded) R(master_status) R(master_status_reply) R(master_do) R(master_done) \
+	R(master_reloaded) R(master_lost) R(master_status) R(master_status_reply) R(master_do) R(master_done) \
 	R(spool_fail) R(spool_ok) R(spool_state) R(spool_body_file) R(spool_body_file_reply) \
 	R(spool_body_drop) R(spool_accept) R(spool_accepted) R(spool_work) R(spool_take) R(spool_taken) \
 	R(spool_outcome) R(spool_release) R(spool_queue_list) R(spool_queue_show) R(spool_queue_do) \

@@ -65,6 +65,9 @@ static void on_reload(struct daemon *d, const struct conf *old)
 {
 	log_info("fake: reload limit=%llu was=%llu", (unsigned long long)d->conf->hop_limit,
 	    (unsigned long long)old->hop_limit);
+	/* hop_limit = 13: one channel breaks while both of its ends live. */
+	if (d->conf->hop_limit == 13 && d->spec->role == ROLE_SMTPD && daemon_peer(d, ROLE_SPOOLD) != NULL)
+		channel_close(daemon_peer(d, ROLE_SPOOLD));
 }
 
 static void on_stop(struct daemon *d)

@@ -183,6 +183,21 @@ def reload(s, a):
        "everybody writes into the new log file")
 
 
+def broken_link(s, a):
+    with open(s.conf, "a") as f:
+        f.write("hop_limit = 13\n")
+    with open(s.conf) as f:
+        text = f.read().replace("hop_limit = 77\n", "")
+    with open(s.conf, "w") as f:
+        f.write(text)
+    same(s.ask("reload")[0], 0, "a reload after which smtpd closes its channel to spoold")
+    s.wait(r"the channel between smtpd\[\d\] and spoold\[0\] was closed while both live", 2)
+    for _ in range(2):
+        h.wait_for("both channels again", lambda: "peers=2" in (greeting(a, 2525) or ""))
+    ok(True, "a channel that broke between two living processes is made anew")
+    same(len(re.findall("was closed while both live", s.text())), 2, "once for each, though both ends tell of it")
+
+
 def stop(s):
     procs = s.procs()
     rc = s.ask("stop")
@@ -313,6 +328,7 @@ def test():
     restart(s, a)
     second_start(s)
     reload(s, a)
+    broken_link(s, a)
     stop(s)
     hangs()
     orphans()
