@@ -1,1 +1,13 @@
-# tests/deliver
+DELIVER_TEST_LIBS = deliver/libdeliver.a common/mail/libmail.a $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)
+
+UNIT_TESTS += tests/deliver/test-reply
+tests_deliver_test_reply_SOURCES = %D%/test-reply.c
+tests_deliver_test_reply_LDADD = $(DELIVER_TEST_LIBS)
+
+UNIT_TESTS += tests/deliver/test-client
+tests_deliver_test_client_SOURCES = %D%/test-client.c
+tests_deliver_test_client_LDADD = $(DELIVER_TEST_LIBS)
+
+UNIT_TESTS += tests/deliver/test-route
+tests_deliver_test_route_SOURCES = %D%/test-route.c
+tests_deliver_test_route_LDADD = $(DELIVER_TEST_LIBS)

@@ -69,3 +69,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-pop3d
 tests_fuzz_fuzz_pop3d_SOURCES = %D%/fuzz-pop3d.c tests/pop3d/dialogue.c tests/pop3d/dialogue.h
 tests_fuzz_fuzz_pop3d_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_pop3d_LDADD = $(FUZZ_MAIN) pop3d/libpop3d.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-smtp-reply
+tests_fuzz_fuzz_smtp_reply_SOURCES = %D%/fuzz-smtp-reply.c
+tests_fuzz_fuzz_smtp_reply_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_smtp_reply_LDADD = $(FUZZ_MAIN) deliver/libdeliver.a common/mail/libmail.a $(DAEMON_LIBS) $(SYS_LIBS)
