@@ -200,9 +200,11 @@ static void rcpt_unlist(struct active *a, struct qrcpt *r)
 			d->ready = false;
 		}
 	}
-	if (r->state != QR_IDLE && r->state != QR_DONE)
+	if (r->state != QR_IDLE && r->state != QR_DONE) {
 		r->msg->open--;
-	r->state = QR_IDLE;
+		r->msg->idle++;
+		r->state = QR_IDLE;
+	}
 	r->dest = NULL;
 }
 

@@ -179,6 +179,13 @@ static void on_written(void *ctx, int r, struct ipc_msg *m)
 		return;
 	}
 	code = fail_code(m, &f);
+	if (code == ERR_STATE) {
+		/* None of it is pending any more: it was written before spoold died. */
+		if (rec->op.release)
+			IPC_SEND(rec->box->spoold, spool_release, 0, &(struct spool_release){ .msgid = rec->op.msgid });
+		record_end(rec, true);
+		return;
+	}
 	if (code == ERR_NOTFOUND) {
 		log_info("%s: gone from the queue before its outcome was recorded", queue_id(rec->op.msgid).s);
 		record_end(rec, false);
