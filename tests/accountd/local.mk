@@ -12,3 +12,7 @@ tests_accountd_test_login_LDADD = $(ACCOUNTD_TEST_LIBS)
 UNIT_TESTS += tests/accountd/test-store
 tests_accountd_test_store_SOURCES = %D%/test-store.c
 tests_accountd_test_store_LDADD = $(ACCOUNTD_TEST_LIBS)
+
+UNIT_TESTS += tests/accountd/test-server
+tests_accountd_test_server_SOURCES = %D%/test-server.c %D%/tempdir.h tests/lib/server.c tests/lib/server.h
+tests_accountd_test_server_LDADD = $(ACCOUNTD_TEST_LIBS)
