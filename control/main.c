@@ -42,6 +42,12 @@ static int load_conf(struct control *ct)
 	struct buf errors = BUF_INIT(1024 * 1024);
 	int r = conf_load(&ct->conf, ct->conf_file, &errors);
 
+	/* Errors in the file must not keep anybody from asking, or stopping, what runs. */
+	if (r == ERR_SYNTAX && ct->conf != NULL) {
+		(void)complain("There are errors in %s (\"pabal check\" shows them); going on with what it says else.",
+		    ct->conf_file);
+		r = 0;
+	}
 	if (r != 0) {
 		(void)fprintf(stderr, "%.*s", SLICE_ARG(buf_slice(&errors)));
 		if (buf_len(&errors) == 0)
