@@ -21,3 +21,6 @@ tests_spool_libpeers_a_SOURCES = %D%/peers.c %D%/peers.h
 UNIT_TESTS += tests/spool/test-service
 tests_spool_test_service_SOURCES = %D%/test-service.c
 tests_spool_test_service_LDADD = tests/spool/libpeers.a tests/spool/libdisk.a $(SPOOL_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/spool/test-mailbox
+tests_spool_test_mailbox_SOURCES = %D%/test-mailbox.c
+tests_spool_test_mailbox_LDADD = $(ENGINE_TEST_LIBS)
