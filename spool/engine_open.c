@@ -140,7 +140,9 @@ static int index_anew(struct spool *s, bool keep_old)
 	if (keep_old) {
 		remove_dir(s->conf.dirfd, "index.old");
 		if (s->sys->renameat(s->conf.dirfd, "index", s->conf.dirfd, "index.old") != 0 && errno != ENOENT)
-			return errno == ENOSPC ? ERR_FULL : ERR_IO;
+			return sysops_err();
+		if (s->sys->fsync(s->conf.dirfd) != 0)
+			return sysops_err();
 	} else {
 		remove_dir(s->conf.dirfd, "index");
 	}

@@ -329,3 +329,8 @@ int index_checkpoint(struct spool_index *ix, unsigned kbytes)
 {
 	return map_error(ix->env->txn_checkpoint(ix->env, kbytes, 0, kbytes == 0 ? DB_FORCE : 0));
 }
+
+void index_set_fsync(int (*fn)(int fd))
+{
+	(void)db_env_set_func_fsync(fn);
+}

@@ -75,4 +75,7 @@ int index_scan(struct spool_index *ix, enum index_table t, struct slice prefix, 
  * removes the log files that are no longer needed. Not in a transaction. */
 int index_checkpoint(struct spool_index *ix, unsigned kbytes) MUST_CHECK;
 
+/* For tests: what flushes the index's files instead of fsync(2). Before index_open(). */
+void index_set_fsync(int (*fn)(int fd));
+
 #endif

@@ -104,7 +104,7 @@ static int write_file(struct spool *s, int dir, const char *name)
 	struct writer w = { .s = s, .block = BUF_INIT(BLOCK_MAX) };
 	int r;
 
-	w.fd = s->sys->openat(dir, "new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	w.fd = s->sys->openat(dir, "new", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (w.fd < 0)
 		return sysops_err();
 	r = write_stream(&w);

@@ -24,3 +24,6 @@ tests_spool_test_service_LDADD = tests/spool/libpeers.a tests/spool/libdisk.a $(
 UNIT_TESTS += tests/spool/test-mailbox
 tests_spool_test_mailbox_SOURCES = %D%/test-mailbox.c
 tests_spool_test_mailbox_LDADD = $(ENGINE_TEST_LIBS)
+UNIT_TESTS += tests/spool/test-model
+tests_spool_test_model_SOURCES = %D%/test-model.c %D%/model.c %D%/model.h
+tests_spool_test_model_LDADD = $(ENGINE_TEST_LIBS)

@@ -6,6 +6,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/ipc/roles.h"
+#include "spool/index.h"
 
 struct service *svc;
 struct loop *loop;
@@ -39,6 +40,12 @@ static void start(void)
 	dmn.state = svc;
 }
 
+static int no_fsync(int fd)
+{
+	(void)fd;
+	return 0;
+}
+
 int service_setup(void **state)
 {
 	struct buf errors = BUF_INIT(65536);
@@ -47,6 +54,7 @@ int service_setup(void **state)
 	log_capture(swallow);
 	dirfd_ = testdir_open();
 	disk_reset();
+	index_set_fsync(no_fsync);
 	(void)snprintf(home, sizeof(home), "%s/index", testdir_path());
 	assert_int_equal(conf_parse(&test_conf, "test", SLICE_LIT("segment_size = 1m\nspool_reserve = 0\nspool_cache = 4m\n"), &errors), 0);
 	buf_free(&errors);

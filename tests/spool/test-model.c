@@ -1,0 +1,174 @@
+/*
+ * Random histories against the model: batches of ops, flushes that fail, crashes with and
+ * without loss of what was not flushed, snapshots, lost and damaged indexes. After each
+ * the spool is what the model is; and an index that is made anew is, byte for byte, the one it was.
+ * TEST_SEED and TEST_HISTORIES choose others.
+ */
+#include "tests/spool/model.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+/* Berkeley DB does not give back all memory of an environment it could not open. */
+const char *__lsan_default_suppressions(void);
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:libdb";
+}
+
+static struct model saved;
+static bool derived;            /* something was reaped or cleaned: a new index has more */
+
+static void batch(void)
+{
+	unsigned n = 1 + roll(8);
+	bool fault = roll(12) == 0;
+	int r = 0;
+
+	saved = model;
+	if (fault)
+		disk_fail(roll(2) == 0 ? DISK_FDATASYNC : roll(2) == 0 ? DISK_PWRITEV : DISK_PWRITE, 1 + roll(3), roll(2) == 0 ? EIO : ENOSPC, roll(4) == 0);
+	for (unsigned i = 0; i < n; i++) {
+		r = model_step();
+		if (r == ERR_IO || r == ERR_FULL || r == ERR_NOMEM)
+			break;
+		if (r == ERR_CORRUPT)
+			fail_msg("corrupt");
+		r = 0;
+		test_now_us += roll(3000000);
+	}
+	if (r != 0 || roll(25) == 0) {
+		spool_abort(sp);
+		model = saved;
+	} else if ((r = spool_commit(sp)) != 0) {
+		assert_true(fault);
+		model = saved;
+	}
+	disk_heal();
+	/* A log that could not be mended wants a new start. */
+	if (fault && r != 0) {
+		struct op_id none;
+		struct spool_op op = { .kind = OP_QUEUE_DO, .queue = { .verb = QUEUE_HOLD, .msgs = &none } };
+
+		if (do_op(&op, NULL) != 0 || do_accept("probe@x", "probe@x", "p") == 0) {
+			engine_crash();
+			engine_open();
+		} else {
+			op = (struct spool_op){ .kind = OP_QUEUE_DO, .queue = { .verb = QUEUE_DELETE, .msgs = &none, .msgs_n = 1 } };
+			none.id = spool_counters(sp)->last_id;
+			assert_int_equal(do_op(&op, NULL), 0);
+		}
+	}
+}
+
+static void lose_index(void)
+{
+	char path[4200], other[4200];
+
+	(void)snprintf(path, sizeof(path), "%s/index", testdir_path());
+	(void)snprintf(other, sizeof(other), "%s/taken-away-%u", testdir_path(), roll(1000000));
+	assert_int_equal(rename(path, other), 0);
+}
+
+static void damage_index(void)
+{
+	static const char *const files[] = { "row.db", "meta.db", "queue.db", "log.0000000001" };
+	char path[4200], noise[64];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/index/%s", testdir_path(), files[roll(ARRAY_LEN(files))]);
+	if ((fd = open(path, O_WRONLY)) < 0)
+		return;
+	for (size_t i = 0; i < sizeof(noise); i++)
+		noise[i] = (char)roll(256);
+	(void)!pwrite(fd, noise, sizeof(noise), 0);
+	(void)close(fd);
+}
+
+static void event(void)
+{
+	uint64_t before;
+	bool more;
+
+	switch (roll(7)) {
+	case 0:
+		engine_crash();
+		engine_open();
+		model_check("crash");
+		break;
+	case 1:
+		engine_crash();
+		disk_power_cut();
+		engine_open();
+		model_check("power cut");
+		break;
+	case 2:
+		engine_close();
+		engine_open();
+		model_check("restart");
+		break;
+	case 3:
+		before = index_hash();
+		engine_crash();
+		lose_index();
+		engine_open();
+		model_check("lost index");
+		if (!derived)
+			assert_true(index_hash() == before);
+		break;
+	case 4:
+		assert_int_equal(spool_snapshot(sp), 0);
+		break;
+	case 5:
+		engine_close();
+		damage_index();
+		engine_open();
+		model_check("damaged index");
+		break;
+	default:
+		if (roll(3) != 0)
+			break;
+		derived = true;
+		assert_int_equal(spool_reap(sp, 1 + roll(20), &more), 0);
+		assert_int_equal(spool_checkpoint(sp, 0), 0);
+		model_check("reaping");
+	}
+}
+
+static void history(uint64_t seed)
+{
+	roll_seed(seed);
+	disk_seed(seed);
+	memset(&model, 0, sizeof(model));
+	derived = false;
+	for (int i = 0; i < 120 && model.bodies < M_BODIES - 100; i++) {
+		batch();
+		if (i % 10 == 9)
+			model_check("batch");
+		if (roll(12) == 0)
+			event();
+	}
+	model_check("end");
+}
+
+static void random_histories(void **state)
+{
+	const char *s = getenv("TEST_SEED"), *h = getenv("TEST_HISTORIES");
+	uint64_t seed = s != NULL ? strtoull(s, NULL, 10) : 1;
+	int n = h != NULL ? (int)strtol(h, NULL, 10) : 12;
+
+	for (int i = 0; i < n; i++) {
+		assert_int_equal(engine_setup(state), 0);
+		print_message("# seed %llu\n", (unsigned long long)seed + (unsigned)i);
+		history(seed + (unsigned)i);
+		assert_int_equal(engine_teardown(state), 0);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(random_histories) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
