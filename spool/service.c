@@ -237,12 +237,15 @@ void service_hint(struct service *svc, uint64_t due)
 
 static void send_hint(struct service *svc)
 {
+	bool flushed = svc->hint_due == 1;      /* by hand: service_hint(svc, 0) */
 	struct spool_work w = { .due = svc->hint_due };
 	struct peer *p;
 
 	svc->hint_due = 0;
 	if (w.due == 0)
 		return;
+	if (flushed)
+		w.due = 0;
 	TAILQ_FOREACH(p, &svc->peers, link)
 		if (channel_is_open(p->ch) && channel_peer_role(p->ch) == ROLE_QMGR)
 			IPC_SEND(p->ch, spool_work, 0, &w);

@@ -169,7 +169,7 @@ static void job_step(void *ctx)
 	if (r == 0) {
 		j->count += done.id;
 		if (j->verb == QUEUE_FLUSH || j->verb == QUEUE_UNHOLD)
-			service_hint(svc, clock_wall_s());
+			service_hint(svc, j->verb == QUEUE_FLUSH ? 0 : clock_wall_s());
 	}
 	if (r == 0 && more) {
 		loop_timer_set(svc->loop, &j->timer, 0, job_step, j);
