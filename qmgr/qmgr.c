@@ -105,6 +105,8 @@ static void message_end(struct qmgr *q, struct qmsg *m)
 			IPC_SEND(q->spoold, spool_release, 0, &rel);
 		if (outcome_is_gone(m))
 			log_info("%s: removed", queue_id(m->msgid).s);
+		else
+			q->hint = true;         /* what else it has may be due, and nobody says so after a release */
 	}
 	active_remove(q->active, &m);
 	if (rec != NULL)
