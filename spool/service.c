@@ -49,7 +49,7 @@ static int service_message(struct channel *ch, struct ipc_msg *m, void *ctx);
 #define MAY_END { 0, NULL }
 const struct ipc_handler service_smtpd[] = { MAY(spool_accept), MAY(spool_body_file), MAY(spool_body_drop), MAY_END };
 const struct ipc_handler service_qmgr[] = {
-	MAY(spool_take), MAY(spool_outcome), MAY(spool_release), MAY(spool_queue_list), MAY(spool_queue_show),
+	MAY(spool_take), MAY(spool_outcome), MAY(spool_release), MAY(spool_queue_list), MAY(spool_queue_show), MAY(spool_content),
 	MAY(spool_queue_do), MAY_END
 };
 const struct ipc_handler service_deliver_local[] = { MAY(spool_content), MAY(spool_deliver), MAY_END };

@@ -10,7 +10,8 @@
  * decided by its role and by tokens, never by what it says about itself:
  *
  *	smtpd           ACCEPT, BODY_FILE
- *	qmgr            TAKE, OUTCOME, QUEUE_*
+ *	qmgr            TAKE, OUTCOME, QUEUE_*, and CONTENT with the job token, for the
+ *	                header that a notice returns
  *	deliver-local   CONTENT, DELIVER           with the job token of the message,
  *	                                           and accountd's grant for each account
  *	deliver-remote  CONTENT                    with the job token
