@@ -7,6 +7,9 @@
 #include "common/mail/dsn.h"
 #include "common/mail/queueid.h"
 
+/* What smtpd puts in front of what it takes in: for the mailbox, never to be sent. */
+#define RETURN_PATH "Return-Path: <>\r\n"
+
 enum { NOTICE_HEADER_READ = 256 * 1024, NOTICE_MAX = 512 * 1024, BOUNDARY_TRIES = 8 };
 
 /* Up to want bytes from off of the file; fewer when it is shorter. */
@@ -93,6 +96,7 @@ static bool fill_accept(struct record *rec, const struct buf *text, struct slice
 	to->message_id = arena_dup(a, buf_slice(&s));
 	buf_free(&s);
 	b->size = body.len;
+	b->relay_off = sizeof(RETURN_PATH) - 1;
 	b->bytes = body;
 	for (size_t i = 0; i < body.len; i++) {
 		uint8_t ch = body.p[i];
@@ -129,6 +133,7 @@ static int make_one(struct record *rec, struct slice hostname, struct slice orig
 		r = ERR_NOMEM;
 	for (unsigned i = 0; r == ERR_EXISTS && i < BOUNDARY_TRIES; i++) {
 		buf_reset(&text);
+		buf_add_cstr(&text, RETURN_PATH);
 		d.boundary = random_word(bound);
 		r = dsn_format(&text, &d);
 	}

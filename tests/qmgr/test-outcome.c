@@ -270,6 +270,7 @@ static void test_notice(void **state)
 	assert_int_equal(n->rcpts[0].notify, NOTIFY_NEVER);
 	assert_int_equal(n->body.size, n->body.bytes.len);
 	assert_int_equal(n->body.file, 0);
+	assert_slice(0, slice_sub(n->body.bytes, 0, n->body.relay_off), "Return-Path: <>\r\n");
 	assert_true(n->body.lines > 10);
 	assert_slice(0, n->origin, "notice of=0000ABCDEF");
 	assert_true(n->message_id.p[0] == '<');
