@@ -20,9 +20,9 @@ const struct command commands[] = {
 	{ "queue", "list", "[MATCH]", 0, 1, 0, 0, cmd_queue_list, "what waits, or what of it has MATCH in an address" },
 	{ "queue", "show", "ID", 1, 1, 0, 0, cmd_queue_show, "a message with all its recipients" },
 	{ "queue", "flush", "[ID | MATCH]", 0, 1, OPT_ALL, 0, cmd_queue_flush, "try now; without an operand all" },
-	{ "queue", "hold", "ID | MATCH", 0, 1, OPT_ALL, 0, cmd_queue_hold, "keep from being sent (--all: everything)" },
-	{ "queue", "release", "ID | MATCH", 0, 1, OPT_ALL, 0, cmd_queue_release, "send again what was held" },
-	{ "queue", "delete", "ID | MATCH", 0, 1, OPT_ALL, 0, cmd_queue_delete, "drop without a notice to the sender" },
+	{ "queue", "hold", "ID | MATCH", 1, 1, OPT_ALL, 0, cmd_queue_hold, "keep from being sent (--all: everything)" },
+	{ "queue", "release", "ID | MATCH", 1, 1, OPT_ALL, 0, cmd_queue_release, "send again what was held" },
+	{ "queue", "delete", "ID | MATCH", 1, 1, OPT_ALL, 0, cmd_queue_delete, "drop without a notice to the sender" },
 	{ "queue", "destinations", "", 0, 0, 0, 0, cmd_queue_destinations, "what is being sent where" },
 	{ "trace", NULL, "ID", 1, 1, 0, 0, cmd_trace, "everything that happened to a message" },
 	{ "spool", "stats", "", 0, 0, 0, 0, cmd_spool_stats, "numbers of the spool" },
@@ -84,6 +84,9 @@ int command_check(const struct command *c, const struct args *a, unsigned operan
 {
 	unsigned wrong = a->opts & ~(c->opts | OPT_ANYWHERE);
 
+	/* --all stands for an operand */
+	if ((a->opts & OPT_ALL) != 0 && operands < c->min)
+		operands++;
 	if (wrong == 0 && operands >= c->min && operands <= c->max)
 		return 0;
 	buf_add_cstr(why, wrong != 0 ? "An option does not fit this command" : operands < c->min ?

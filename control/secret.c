@@ -10,27 +10,29 @@
 
 int secret_read_line(FILE *f, char out_r[SECRET_MAX + 1])
 {
+	char line[SECRET_MAX + 1];      /* with room for a CR */
 	size_t n = 0;
 	int c, r = 0;
 
-	while ((c = getc(f)) != EOF && c != '\n') {
-		if (n > SECRET_MAX || c == '\0') {
-			r = c == '\0' ? ERR_SYNTAX : ERR_LIMIT;
-			break;
-		}
-		if (n < SECRET_MAX)
-			out_r[n] = (char)c;
-		n++;
+	while (r == 0 && (c = getc(f)) != EOF && c != '\n') {
+		if (c == '\0')
+			r = ERR_SYNTAX;
+		else if (n == sizeof(line))
+			r = ERR_LIMIT;
+		else
+			line[n++] = (char)c;
 	}
-	if (r == 0 && n == SECRET_MAX + 1 && c != '\n')
-		r = ERR_LIMIT;
 	if (r == 0 && n == 0 && c == EOF)
 		r = ERR_NOTFOUND;
-	if (n > SECRET_MAX)
-		n = SECRET_MAX;
-	if (n != 0 && out_r[n - 1] == '\r')
+	if (r == 0 && n != 0 && line[n - 1] == '\r')
 		n--;
+	if (r == 0 && n > SECRET_MAX)
+		r = ERR_LIMIT;
+	if (r != 0)
+		n = 0;
+	memcpy(out_r, line, n);
 	out_r[n] = '\0';
+	explicit_bzero(line, sizeof(line));
 	return r;
 }
 
