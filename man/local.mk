@@ -3,3 +3,6 @@ dist_man_MANS += %D%/pabal.conf.5
 dist_man_MANS += %D%/pabal-master.8
 dist_man_MANS += %D%/pabal-smtpd.8
 dist_man_MANS += %D%/pabal-pop3d.8
+dist_man_MANS += %D%/pabal.1
+dist_man_MANS += %D%/pabal-accountd.8
+dist_man_MANS += %D%/pabal-dnsd.8
