@@ -38,3 +38,8 @@ contrib/sysusers.d/pabal.conf: contrib/manifest
 # /var/run is /run.
 contrib/tmpfiles.d/pabal.conf: contrib/manifest
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(AWK) -F: '!/^#/ && $$2 == "d" { sub("^/var/run/", "/run/", $$1); print "d", $$1, $$5, $$3, $$4, "-" }' contrib/manifest > $@.tmp && mv $@.tmp $@
+
+# For tests/lint/dist.t: what a release holds.
+.PHONY: print-distfiles
+print-distfiles:
+	@printf '%s\n' $(DISTFILES)

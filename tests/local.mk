@@ -1,5 +1,6 @@
 # Unit tests mirror the tree. Each folder adds to UNIT_TESTS (compiled, cmocka) and TESTS.
 UNIT_TESTS =
+EXTRA_DIST += tests/lib/unit.h
 UNIT_LIBS = $(CMOCKA_LIBS)
 include $(top_srcdir)/tests/base/local.mk
 include $(top_srcdir)/tests/mail/local.mk

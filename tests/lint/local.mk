@@ -8,3 +8,5 @@ EXTRA_DIST += tests/lint/lib.sh tests/lint/includes.t tests/lint/source.t
 TESTS += tests/lint/manifest.t
 EXTRA_DIST += tests/lint/manifest.t
 tests/lint/manifest.log: $(CONTRIB_BUILT) master/pabal-master
+TESTS += tests/lint/dist.t
+EXTRA_DIST += tests/lint/dist.t
