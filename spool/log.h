@@ -46,7 +46,7 @@ struct log_pos {
 
 struct log_conf {
 	int dirfd;              /* the spool directory; not owned */
-	uint64_t segment_size;  /* bytes, 1 MiB to 1 GiB */
+	uint64_t segment_size;  /* bytes, 64 KiB (for tests) to 1 GiB */
 	uint64_t reserve;       /* bytes of free space below which log_full() is true */
 	const struct sysops *sys;       /* spool/sysops.h; NULL: the real system calls */
 };

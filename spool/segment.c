@@ -81,7 +81,7 @@ int segment_open(const struct sysops *sys, int dirfd, uint64_t first_lsn, int *f
 	segment_name(first_lsn, name);
 	fd = sys->openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0);
 	if (fd < 0)
-		return sysops_err();
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
 	r = sysops_pread_all(sys, fd, head, sizeof(head), 0, &got);
 	if (r == 0 && got != sizeof(head))
 		r = ERR_CORRUPT;

@@ -32,7 +32,7 @@ enum {
 	SEGMENT_CHUNK = 1 << 20,        /* bytes of zeros written at once */
 	SEGMENT_READ = 128 << 10,       /* bytes read at once, unless a record is larger */
 };
-#define SEGMENT_MIN ((uint64_t)1 << 20)
+#define SEGMENT_MIN ((uint64_t)64 << 10)        /* that small only for tests */
 #define SEGMENT_MAX ((uint64_t)1 << 30)
 #define SEGMENT_NEXT "next"
 

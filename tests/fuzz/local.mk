@@ -74,3 +74,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-smtp-reply
 tests_fuzz_fuzz_smtp_reply_SOURCES = %D%/fuzz-smtp-reply.c
 tests_fuzz_fuzz_smtp_reply_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_smtp_reply_LDADD = $(FUZZ_MAIN) deliver/libdeliver.a common/mail/libmail.a $(DAEMON_LIBS) $(SYS_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-record
+tests_fuzz_fuzz_record_SOURCES = %D%/fuzz-record.c
+tests_fuzz_fuzz_record_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_record_LDADD = $(FUZZ_MAIN) spool/libspool.a $(BASE_LIBS) $(BSD_LIBS)
