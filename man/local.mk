@@ -6,3 +6,4 @@ dist_man_MANS += %D%/pabal-pop3d.8
 dist_man_MANS += %D%/pabal.1
 dist_man_MANS += %D%/pabal-accountd.8
 dist_man_MANS += %D%/pabal-dnsd.8
+dist_man_MANS += %D%/pabal-spool.5
