@@ -39,6 +39,8 @@ struct server {
 	struct places *places;
 	struct listener *listeners[64];
 	unsigned listeners_n;
+	bool listening;
+	struct loop_timer peers_timer;
 };
 
 /* Runs the session as far as it goes; may free the client. */

@@ -8,7 +8,11 @@
 #include "common/ipc/proto_spool.h"
 #include "pop3d/client.h"
 
-enum { OUT_MAX = 1024 * 1024, NOFILE = 20000 };
+enum {
+	OUT_MAX = 1024 * 1024,
+	PEERS_WAIT_MS = 3000,    /* for spoold and accountd before clients are taken anyway */
+	NOFILE = 20000,
+};
 
 static void server_check_done(struct server *srv)
 {
@@ -162,6 +166,30 @@ static void env_set(struct pop3_env *env, const struct conf *conf)
 	env->idle_ms = conf->pop3_timeout * MS_PER_S;
 }
 
+/* Clients are taken once both peers are there: at a start no login fails for that. Later losses do not stop it. */
+static void server_listen(struct server *srv)
+{
+	if (srv->listening)
+		return;
+	srv->listening = true;
+	loop_timer_del(srv->d->loop, &srv->peers_timer);
+	for (unsigned i = 0; i < srv->listeners_n; i++)
+		listener_resume(srv->listeners[i]);
+}
+
+static void peers_timeout(void *ctx)
+{
+	log_warn("spoold or accountd is not there yet: clients are taken nevertheless");
+	server_listen(ctx);
+}
+
+static void on_peer_open(struct daemon *d, struct channel *ch)
+{
+	(void)ch;
+	if (daemon_peer(d, ROLE_SPOOLD) != NULL && daemon_peer(d, ROLE_ACCOUNTD) != NULL)
+		server_listen(d->state);
+}
+
 static int server_start(struct daemon *d)
 {
 	struct server *srv = calloc(1, sizeof(*srv));
@@ -174,6 +202,7 @@ static int server_start(struct daemon *d)
 	LIST_INIT(&srv->clients);
 	env_set(&srv->env, d->conf);
 	d->state = srv;
+	loop_timer_set(d->loop, &srv->peers_timer, PEERS_WAIT_MS, peers_timeout, srv);
 	return 0;
 }
 
@@ -186,8 +215,11 @@ static void server_listener(struct daemon *d, enum conf_listen_service svc, int 
 		(void)close(fd);
 	else if ((ln = listener_new(d->loop, fd, server_accept, srv)) == NULL)
 		log_error("a listening socket is lost: out of memory");
-	if (ln != NULL)
-		srv->listeners[srv->listeners_n++] = ln;
+	if (ln == NULL)
+		return;
+	if (!srv->listening)
+		listener_pause(ln);
+	srv->listeners[srv->listeners_n++] = ln;
 }
 
 static void server_reload(struct daemon *d, const struct conf *old)
@@ -241,8 +273,8 @@ static const struct ipc_handler spool_handlers[] = {
 };
 
 static const struct daemon_peer_spec peers[] = {
-	{ ROLE_SPOOLD, spool_handlers, NULL, on_spool_close },
-	{ ROLE_ACCOUNTD, NULL, NULL, NULL },
+	{ ROLE_SPOOLD, spool_handlers, on_peer_open, on_spool_close },
+	{ ROLE_ACCOUNTD, NULL, on_peer_open, NULL },
 	{ ROLE_NONE, NULL, NULL, NULL },
 };
 

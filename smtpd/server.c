@@ -22,6 +22,7 @@ enum {
 	ACCEPT_BACKLOG = 8 * 1024 * 1024,        /* bytes on their way to spoold before further messages wait */
 	HELD_HIGH = 128 * 1024 * 1024,           /* content in memory before new messages go to files early */
 	INLINE_UNDER_PRESSURE = 4096,
+	PEERS_WAIT_MS = 3000,                    /* for spoold and accountd before clients are taken anyway */
 	NOFILE = 20000,
 };
 
@@ -51,6 +52,8 @@ struct server {
 	struct places *places;
 	struct listener *listeners[LISTENERS_MAX];
 	unsigned listeners_n;
+	bool listening;
+	struct loop_timer peers_timer;
 };
 
 static void client_run(struct client *c);
@@ -410,6 +413,35 @@ static void env_set(struct smtp_env *env, const struct conf *conf)
 	env->inline_limit = conf->body_inline_limit;
 }
 
+/* Clients are taken once both peers are there: at a start nobody hears 451 for that. Later losses do not stop it. */
+static void server_listen(struct server *srv)
+{
+	if (srv->listening)
+		return;
+	srv->listening = true;
+	loop_timer_del(srv->d->loop, &srv->peers_timer);
+	for (unsigned i = 0; i < srv->listeners_n; i++)
+		listener_resume(srv->listeners[i]);
+}
+
+static void peers_timeout(void *ctx)
+{
+	log_warn("spoold or accountd is not there yet: clients are taken nevertheless");
+	server_listen(ctx);
+}
+
+static void peers_check(struct server *srv)
+{
+	if (srv->env.spool != SMTP_SPOOL_DOWN && daemon_peer(srv->d, ROLE_ACCOUNTD) != NULL)
+		server_listen(srv);
+}
+
+static void on_account_open(struct daemon *d, struct channel *ch)
+{
+	(void)ch;
+	peers_check(d->state);
+}
+
 static int server_start(struct daemon *d)
 {
 	struct server *srv = calloc(1, sizeof(*srv));
@@ -423,6 +455,7 @@ static int server_start(struct daemon *d)
 	STAILQ_INIT(&srv->waiting);
 	env_set(&srv->env, d->conf);
 	d->state = srv;
+	loop_timer_set(d->loop, &srv->peers_timer, PEERS_WAIT_MS, peers_timeout, srv);
 	return 0;
 }
 
@@ -435,8 +468,11 @@ static void server_listener(struct daemon *d, enum conf_listen_service svc, int 
 		(void)close(fd);
 	else if ((ln = listener_new(d->loop, fd, server_accept, srv)) == NULL)
 		log_error("a listening socket is lost: out of memory");
-	if (ln != NULL)
-		srv->listeners[srv->listeners_n++] = ln;
+	if (ln == NULL)
+		return;
+	if (!srv->listening)
+		listener_pause(ln);
+	srv->listeners[srv->listeners_n++] = ln;
 }
 
 static void server_reload(struct daemon *d, const struct conf *old)
@@ -470,8 +506,10 @@ static int on_spool_state(struct channel *ch, struct ipc_msg *m, void *ctx)
 	int r = IPC_DECODE(m, spool_state, NULL, &state);
 
 	(void)ch;
-	if (r == 0)
+	if (r == 0) {
 		srv->env.spool = state.accepting != 0 ? SMTP_SPOOL_OPEN : SMTP_SPOOL_FULL;
+		peers_check(srv);
+	}
 	return r;
 }
 
@@ -497,7 +535,7 @@ static const struct ipc_handler spool_handlers[] = {
 
 static const struct daemon_peer_spec peers[] = {
 	{ ROLE_SPOOLD, spool_handlers, NULL, on_spool_close },
-	{ ROLE_ACCOUNTD, NULL, NULL, NULL },
+	{ ROLE_ACCOUNTD, NULL, on_account_open, NULL },
 	{ ROLE_NONE, NULL, NULL, NULL },
 };
 

@@ -42,8 +42,18 @@ static int on_ready(struct channel *ch, struct ipc_msg *m, void *ctx)
 	return 0;
 }
 
+/* It tells of a peer that closed; whether there is a new one is the test's to decide. */
+static int on_lost(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	(void)ch;
+	(void)m;
+	(void)ctx;
+	return 0;
+}
+
 static const struct ipc_handler master_handlers[] = {
 	{ master_ready_MSG, on_ready },
+	{ master_lost_MSG, on_lost },
 	{ 0, NULL },
 };
 
@@ -114,6 +124,7 @@ void edge_peer_new(struct edge *e, enum role role)
 		e->spool = ch;
 	else
 		e->account = ch;
+	assert_non_null(e->master);
 	master_peer_encode(channel_begin(e->master), &m);
 	channel_end(e->master, master_peer_MSG, 0, false, sv[1]);
 }

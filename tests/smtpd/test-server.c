@@ -164,7 +164,7 @@ static void hello(struct fixture *f, struct edge_client *c)
 	edge_hear(c, "250 HELP");
 }
 
-/* To where the content is expected. The first MAIL may come before spoold has said its state. */
+/* To where the content is expected. */
 static void to_data(struct edge_client *c)
 {
 	edge_say(c, "MAIL FROM:<a@b.test>\r\nRCPT TO:<u@here.test>\r\nRCPT TO:<nobody@here.test>\r\nDATA\r\n");
@@ -280,17 +280,26 @@ static void spool_dies_with_file(void **state)
 	end(&f);
 }
 
-static void no_accountd(void **state)
+static void recipients(void **state)
 {
 	struct fixture f;
 	struct edge_client c;
 
 	(void)state;
+	start(&f, "relay_from = 127.0.0.0/8\n");
+	hello(&f, &c);
+	edge_say(&c, "MAIL FROM:<>\r\nRCPT TO:<x@far.test>\r\n");
+	edge_hear(&c, "250 2.1.0");
+	edge_hear(&c, "250 2.1.5");
+	edge_hang_up(&c);
+	end(&f);
 	start(&f, "");
 	hello(&f, &c);
-	edge_say(&c, "MAIL FROM:<>\r\nRCPT TO:<down@here.test>\r\n");
+	edge_say(&c, "MAIL FROM:<>\r\nRCPT TO:<down@here.test>\r\nRCPT TO:<x@far.test>\r\nRCPT TO:<postmaster>\r\n");
 	edge_hear(&c, "250 2.1.0");
 	edge_hear(&c, "451 4.3.0");
+	edge_hear(&c, "550 5.7.1");
+	edge_hear(&c, "250 2.1.5");
 	channel_close(f.e.account);
 	edge_say(&c, "RCPT TO:<u@here.test>\r\n");
 	edge_hear(&c, "451 4.3.0");
@@ -407,7 +416,7 @@ int main(void)
 		cmocka_unit_test(letters),
 		cmocka_unit_test(faults),
 		cmocka_unit_test(spool_dies_with_file),
-		cmocka_unit_test(no_accountd),
+		cmocka_unit_test(recipients),
 		cmocka_unit_test(client_leaves),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(reason_arrives),
