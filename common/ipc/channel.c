@@ -150,6 +150,8 @@ void channel_end(struct channel *ch, uint16_t type, uint32_t id, bool reply, int
 	uint8_t *h;
 
 	if (buf_err(&ch->out) != 0 || ch->closed) {
+		/* What is sent at the close ends with the last whole frame. */
+		ch->out.len = ch->out.off + ch->frame_start;
 		if (buf_err(&ch->out) != 0)
 			channel_fail(ch, buf_err(&ch->out));
 		if (fd >= 0)
@@ -428,19 +430,26 @@ static void channel_ready(void *ctx, unsigned events)
 
 /* ---- closing --------------------------------------------------------------- */
 
+static void requests_end(struct channel *ch)
+{
+	struct request *rq;
+
+	while ((rq = RB_MIN(request_tree, &ch->requests)) != NULL)
+		request_answer(rq, ERR_CLOSED, NULL);
+}
+
 static void channel_finish(void *ctx)
 {
 	struct channel *ch = ctx;
-	struct request *rq;
 	struct out_fd *o;
 
 	(void)send_some(ch);
 	loop_fd_del(ch->loop, &ch->lfd);
 	(void)close(ch->fd);
-	while ((rq = RB_MIN(request_tree, &ch->requests)) != NULL)
-		request_answer(rq, ERR_CLOSED, NULL);
+	requests_end(ch);
 	if (ch->conf.on_close != NULL)
 		ch->conf.on_close(ch, ch->why, ch->conf.ctx);
+	requests_end(ch);       /* of those whom on_close made ask */
 	while ((o = STAILQ_FIRST(&ch->out_fds)) != NULL) {
 		STAILQ_REMOVE_HEAD(&ch->out_fds, entry);
 		(void)close(o->fd);

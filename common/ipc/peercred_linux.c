@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 enum { FDS_PER_RECV = 16 };
 
@@ -35,8 +36,15 @@ ssize_t peercred_recv(int fd, void *p, size_t n, int *fds, unsigned fds_max, uns
 		if (c->cmsg_type == SCM_RIGHTS) {
 			size_t k = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
 
-			for (size_t i = 0; i < k && *fds_n_r < fds_max; i++)
-				memcpy(&fds[(*fds_n_r)++], CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+			for (size_t i = 0; i < k; i++) {
+				int passed;
+
+				memcpy(&passed, CMSG_DATA(c) + i * sizeof(int), sizeof(int));
+				if (*fds_n_r < fds_max)
+					fds[(*fds_n_r)++] = passed;
+				else
+					(void)close(passed);
+			}
 		} else if (c->cmsg_type == SCM_CREDENTIALS) {
 			struct ucred u;
 

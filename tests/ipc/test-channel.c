@@ -1,5 +1,6 @@
 #include "tests/lib/unit.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -286,6 +287,105 @@ static void deaf_peer(void **state)
 	(void)close(sv[1]);
 }
 
+/* What is asked of a channel that is closed already, or is just closing, is answered all the same. */
+static struct side *late;
+
+static void ask_late(struct channel *ch, int why, void *ctx)
+{
+	struct account_lookup q = { .address = SLICE_LIT("x") };
+
+	(void)IPC_REQUEST(ch, account_lookup, &q, 60000, on_reply, late);
+	on_close(ch, why, ctx);
+}
+
+static void asked_too_late(void **state)
+{
+	struct account_lookup q = { .address = SLICE_LIT("def@daum.test") };
+	struct side a = { 0 };
+	struct channel_conf ca = conf_for(&a, ROLE_SMTPD, ROLE_ACCOUNTD);
+	uint8_t got[512];
+	ssize_t hello, n;
+	int sv[2];
+
+	(void)state;
+	late = &a;
+	ca.on_close = ask_late;
+	pair_fds(sv);
+	a.ch = channel_new(loop, sv[0], &ca);
+	turns(1);
+	hello = read(sv[1], got, sizeof(got));
+	assert_true(hello > 0);
+	IPC_SEND(a.ch, account_lookup, 0, &q);
+	channel_close(a.ch);
+	IPC_SEND(a.ch, account_lookup, 0, &q);
+	(void)IPC_REQUEST(a.ch, account_lookup, &q, 60000, on_reply, &a);
+	turns(2);
+	assert_int_equal(a.closed, 1);
+	assert_int_equal(a.failed, 2);
+	assert_int_equal(a.last_r, ERR_CLOSED);
+	/* what was sent before, and nothing behind it */
+	n = read(sv[1], got, sizeof(got));
+	assert_int_equal(n, 12 + 4 + q.address.len);
+	assert_int_equal(read(sv[1], got, sizeof(got)), 0);
+	(void)close(sv[1]);
+}
+
+static unsigned open_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(d);
+	while (readdir(d) != NULL)
+		n++;
+	(void)closedir(d);
+	return n;
+}
+
+static void send_fds(int sock, int fd, unsigned n)
+{
+	union {
+		struct cmsghdr h;
+		char space[CMSG_SPACE(sizeof(int) * 16)];
+	} ctl;
+	uint8_t byte = 1;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &ctl,
+	    .msg_controllen = CMSG_SPACE(sizeof(int) * n) };
+
+	memset(&ctl, 0, sizeof(ctl));
+	ctl.h.cmsg_level = SOL_SOCKET;
+	ctl.h.cmsg_type = SCM_RIGHTS;
+	ctl.h.cmsg_len = CMSG_LEN(sizeof(int) * n);
+	for (unsigned i = 0; i < n; i++)
+		memcpy(CMSG_DATA(&ctl.h) + i * sizeof(int), &fd, sizeof(int));
+	assert_int_equal(sendmsg(sock, &m, MSG_NOSIGNAL), 1);
+}
+
+/* A peer that floods with descriptors is closed, and none of them stays open. */
+static void too_many_descriptors(void **state)
+{
+	struct side b = { 0 };
+	struct channel_conf cb = conf_for(&b, ROLE_ACCOUNTD, ROLE_SMTPD);
+	unsigned before;
+	int sv[2];
+
+	(void)state;
+	log_capture(quiet);
+	before = open_fds();
+	pair_fds(sv);
+	b.ch = channel_new(loop, sv[0], &cb);
+	send_fds(sv[1], sv[1], 10);
+	for (int i = 0; i < 4; i++)
+		send_fds(sv[1], sv[1], 16);
+	turns(8);
+	(void)close(sv[1]);
+	turns(3);
+	assert_int_equal(b.closed, 1);
+	assert_int_equal(open_fds(), before);
+	log_capture(NULL);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -305,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests), cmocka_unit_test(descriptors), cmocka_unit_test(hostile),
 		cmocka_unit_test(handshakes), cmocka_unit_test(deaf_peer),
+		cmocka_unit_test(asked_too_late), cmocka_unit_test(too_many_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
