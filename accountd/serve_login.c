@@ -75,9 +75,13 @@ static int find_user(struct accountd *ac, struct slice user, struct task *t)
 static void start_login(struct accountd *ac, struct task *t, const struct account_login *req)
 {
 	uint64_t wait_ms, now = loop_now(ac->d->loop);
-	int r = throttle_begin(ac->throttle, req->addr, req->user, req->password, now, &t->try, &wait_ms);
+	struct slice user = req->user;
+	int r;
 
-	if (r != 0) {
+	/* A user has one count, in however many ways its name can be written. */
+	if (directory_login_name(&ac->dir, req->user, &t->name) == 0)
+		user = name_text(&t->name);
+	if ((r = throttle_begin(ac->throttle, req->addr, user, req->password, now, &t->try, &wait_ms)) != 0) {
 		log_login(t, "slowed");
 		accountd_fail(t->ch, t->id, ERR_AGAIN, "too many failed logins: try again in %llu seconds",
 		    (unsigned long long)(wait_ms / MS_PER_S + 1));

@@ -214,6 +214,7 @@ static uint64_t addr_key(const struct throttle *t, struct slice addr)
 int throttle_begin(struct throttle *t, struct slice addr, struct slice user, struct slice password,
     uint64_t now_ms, struct throttle_try *try_r, uint64_t *wait_ms_r)
 {
+	struct table *by_addr = &t->tables[BY_ADDR], *by_user = &t->tables[BY_USER];
 	struct entry *a, *u, *pair;
 	uint64_t wait_addr, wait_user;
 
@@ -221,18 +222,19 @@ int throttle_begin(struct throttle *t, struct slice addr, struct slice user, str
 	try_r->user = sip(t->key, BY_USER, user, true);
 	try_r->pair = sip(t->key, try_r->addr, user, true);
 	try_r->password = sip(t->key, try_r->user, password, false);
-	a = table_get(&t->tables[BY_ADDR], try_r->addr);
-	u = table_get(&t->tables[BY_USER], try_r->user);
-	wait_addr = wait_for(a, t->limit, now_ms);
-	wait_user = wait_for(u, t->limit, now_ms);
+	/* One that is refused makes no entry: it would push out the counts of others. */
+	a = table_find(by_addr, try_r->addr);
+	u = table_find(by_user, try_r->user);
+	wait_addr = a != NULL ? wait_for(a, t->limit, now_ms) : 0;
+	wait_user = u != NULL ? wait_for(u, t->limit, now_ms) : 0;
 	pair = table_find(&t->tables[BY_PAIR], try_r->pair);
 	if (pair != NULL && now_ms - pair->last_ms < PAIR_KEEP_MS)
 		wait_user = 0;
 	*wait_ms_r = wait_addr > wait_user ? wait_addr : wait_user;
 	if (*wait_ms_r != 0)
 		return ERR_AGAIN;
-	a->pending++;
-	u->pending++;
+	table_get(by_addr, try_r->addr)->pending++;
+	table_get(by_user, try_r->user)->pending++;
 	return 0;
 }
 

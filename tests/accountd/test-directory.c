@@ -241,6 +241,8 @@ static void login_names(void **state)
 	static const struct { const char *in; int r; const char *want; } t[] = {
 		{ "abc@naver.test", 0, "abc@naver.test" }, { "Abc", 0, "abc@naver.test" },
 		{ "x@daum.test", 0, "x@daum.test" }, { "", ERR_NOTFOUND, NULL }, { "a b", ERR_NOTFOUND, NULL },
+		/* one user, in however many ways it is written: failed logins are counted by what comes out */
+		{ "\"abc\"@naver.test", 0, "abc@naver.test" }, { "\"a\\bc\"@NAVER.test", 0, "abc@naver.test" },
 		{ "@", ERR_NOTFOUND, NULL }, { "a@b@c", ERR_NOTFOUND, NULL }, { "abc@", ERR_NOTFOUND, NULL },
 	};
 	struct directory d = { .store = st, .delimiters = "+" };

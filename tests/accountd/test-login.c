@@ -68,6 +68,31 @@ static void by_address(void **state)
 	play_all(s, ARRAY_LEN(s));
 }
 
+/* Tries that are refused make no entries: whoever is slowed cannot push out the counts of others. */
+static void refused_flood(void **state)
+{
+	struct throttle *t = throttle_new(3, 64);
+	struct throttle_try try;
+	uint64_t wait;
+
+	(void)state;
+	assert_non_null(t);
+	for (unsigned i = 0; i < 3; i++) {
+		const struct try victim = { 100, i == 0 ? "192.0.2.1" : i == 1 ? "192.0.2.2" : "192.0.2.3", "a",
+		    i == 0 ? "1" : i == 1 ? "2" : "3", 'w' };
+		const struct try attacker = { 100, "192.0.2.9", i == 0 ? "b" : i == 1 ? "c" : "d", "1", 'w' };
+
+		play(i, t, &victim);
+		play(i, t, &attacker);
+	}
+	for (uint64_t i = 0; i < 1000; i++)
+		assert_int_equal(throttle_begin(t, slice_cstr("192.0.2.9"), slice_of(&i, sizeof(i)), slice_cstr("x"),
+		    100 * MS_PER_S, &try, &wait), ERR_AGAIN);
+	assert_int_equal(throttle_begin(t, slice_cstr("192.0.2.4"), slice_cstr("a"), slice_cstr("4"), 100 * MS_PER_S, &try,
+	    &wait), ERR_AGAIN);
+	throttle_free(&t);
+}
+
 static void same_password(void **state)
 {
 	static const struct try s[] = {
@@ -212,7 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(by_account),
 		cmocka_unit_test(by_address),
-		cmocka_unit_test(same_password),
+		cmocka_unit_test(refused_flood), cmocka_unit_test(same_password),
 		cmocka_unit_test(known_pair),
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(hashes),
