@@ -110,6 +110,9 @@ int smtp_session_submission(struct smtp_session *s, struct spool_accept *m_r)
 	const struct smtp_rcpt *rcpt;
 
 	memset(m_r, 0, sizeof(*m_r));
+	/* Its file went with spoold while it waited for its turn. */
+	if (smtp_content_fault(c) != SMTP_FAULT_NONE)
+		return ERR_CLOSED;
 	m_r->sender = tx->sender;
 	m_r->origin = origin_text(s);
 	m_r->message_id = c->message_id;

@@ -107,6 +107,8 @@ static void answer_accept(struct fake *f)
 	struct spool_accept m;
 	int r = f->accept_r;
 
+	if (f->dies_at_end)
+		smtp_session_file_lost(f->s);
 	if (r == 0)
 		r = smtp_session_submission(f->s, &m);
 	if (r == 0) {

@@ -18,6 +18,7 @@ struct fake {
 	struct buf in, out;
 	enum smtp_want want;
 	int file_r, write_r, accept_r;  /* what spoold answers, 0: well */
+	bool dies_at_end;               /* spoold, and is back at once: the file is gone when it is sent */
 	bool hold_lookup;               /* accountd keeps its answers back */
 	struct buf file;                /* what was written to the body file */
 	uint64_t file_no;               /* handed out last */

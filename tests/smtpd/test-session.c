@@ -410,6 +410,16 @@ static void file_lost(void **state)
 	expect(&f, "lost", SLICE_LIT("451 4.3.0*"));
 	assert_int_equal(f.accepted, 0);
 	fake_free(&f);
+	/* while the message waits for its turn to be sent */
+	fake_init(&f);
+	f.dies_at_end = true;
+	begin_content(&f);
+	for (unsigned i = 0; i < 40; i++)
+		fake_send(&f, SLICE_LIT("01234567890123456789012345678901234567890123456789\r\n"));
+	fake_send(&f, SLICE_LIT("x\r\n.\r\n"));
+	expect(&f, "lost at the end", SLICE_LIT("451 4.3.0*"));
+	assert_int_equal(f.accepted, 0);
+	fake_free(&f);
 	log_capture(NULL);
 }
 
