@@ -18,6 +18,7 @@ enum {
 	KEYWORDS_ARENA = 1024 * 1024,
 	RANGES_MAX = 10000,              /* of one EXPUNGE */
 	PART_MAX = 256 * 1024,
+	PARTS_OPEN_MAX = 64,             /* of all sessions: what is under way from spoold stays small */
 };
 
 static struct channel *spool_of(struct client *c)
@@ -201,12 +202,26 @@ static void body_from_file(struct client *c)
 	pop3_session_body_done(c->s, n < 0 ? ERR_IO : 0, c->body_size, slice_of(bytes, n > 0 ? (size_t)n : 0));
 }
 
+/* A part has come: those that waited longest have their turn. */
+static void parts_pump(struct server *srv)
+{
+	struct client *c;
+
+	while (srv->parts_open < PARTS_OPEN_MAX && (c = STAILQ_FIRST(&srv->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&srv->waiting, waiting);
+		c->asked = false;
+		if (!backend_ask(c, POP3_WANT_BODY))
+			client_run(c);
+	}
+}
+
 static void body_reply(void *ctx, int r, struct ipc_msg *m)
 {
 	struct client *c = ctx;
 	struct spool_body_got got;
 
 	c->asked = false;
+	c->srv->parts_open--;
 	memset(&got, 0, sizeof(got));
 	if (r == 0 && m->type == spool_body_got_MSG)
 		r = IPC_DECODE(m, spool_body_got, NULL, &got);
@@ -221,6 +236,7 @@ static void body_reply(void *ctx, int r, struct ipc_msg *m)
 	} else {
 		pop3_session_body_done(c->s, r, got.size, got.bytes);
 	}
+	parts_pump(c->srv);     /* before this one asks for its next part */
 	client_run(c);
 }
 
@@ -240,6 +256,11 @@ static bool ask_body(struct client *c)
 		return false;
 	}
 	c->asked = true;
+	if (c->srv->parts_open >= PARTS_OPEN_MAX) {
+		STAILQ_INSERT_TAIL(&c->srv->waiting, c, waiting);
+		return true;
+	}
+	c->srv->parts_open++;
 	(void)IPC_REQUEST(ch, spool_body_get, &q, 0, body_reply, c);
 	return true;
 }

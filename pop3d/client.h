@@ -14,6 +14,7 @@ struct server;
 
 struct client {
 	LIST_ENTRY(client) link;
+	STAILQ_ENTRY(client) waiting;    /* for its turn to ask for a part of a body */
 	struct server *srv;
 	struct conn *conn;               /* NULL: gone, and an answer is still due */
 	struct pop3_session *s;
@@ -21,7 +22,7 @@ struct client {
 	struct loop_timer timer;
 	struct place *place;
 	bool eof;
-	bool asked;                      /* a request is open */
+	bool asked;                      /* a request is open, or it is in srv->waiting */
 	/* in spoold */
 	bool opened;
 	uint32_t spool_session;
@@ -35,7 +36,9 @@ struct server {
 	struct daemon *d;
 	struct pop3_env env;
 	LIST_HEAD(, client) clients;
+	STAILQ_HEAD(, client) waiting;
 	uint64_t clients_n;
+	unsigned parts_open;             /* of bodies, asked for and not answered */
 	struct places *places;
 	struct listener *listeners[64];
 	unsigned listeners_n;

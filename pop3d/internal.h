@@ -11,6 +11,7 @@ enum {
 	POP3_OUT_HIGH = 128 * 1024,      /* of replies before the owner has to send them */
 	POP3_PART = 128 * 1024,
 	POP3_LOGINS_MAX = 3,             /* failed ones of a connection */
+	POP3_SLOWED_MAX = 20,            /* logins of a connection that were not even tried */
 	POP3_BAD_MAX = 10,               /* bad commands of a connection */
 };
 
@@ -59,7 +60,7 @@ struct pop3_session {
 	bool line_begun;
 	struct slice user, password;
 	char user_buf[POP3_LINE_MAX], password_buf[POP3_LINE_MAX];
-	unsigned failed, bad;
+	unsigned failed, slowed, bad;
 	uint64_t since_ms, start_ms;
 	/* the maildrop */
 	struct pop3_msg *msgs;

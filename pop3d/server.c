@@ -200,6 +200,7 @@ static int server_start(struct daemon *d)
 	}
 	srv->d = d;
 	LIST_INIT(&srv->clients);
+	STAILQ_INIT(&srv->waiting);
 	env_set(&srv->env, d->conf);
 	d->state = srv;
 	loop_timer_set(d->loop, &srv->peers_timer, PEERS_WAIT_MS, peers_timeout, srv);

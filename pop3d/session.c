@@ -290,11 +290,12 @@ static void login_failed(struct pop3_session *s, enum pop3_login result)
 		s->failed++;
 	} else {
 		pop3_err(s, "[SYS/TEMP] the mailbox cannot be opened now, try again later");
+		s->slowed += result == POP3_LOGIN_AGAIN;
 	}
 	log_info("login failed: user=%s from=[%s] why=%s", log_esc(s->user), s->addr, result == POP3_LOGIN_DENIED ? "denied" :
 	    result == POP3_LOGIN_AGAIN ? "slowed" : "fault");
 	s->user = slice_of(NULL, 0);
-	if (s->failed >= POP3_LOGINS_MAX)
+	if (s->failed >= POP3_LOGINS_MAX || s->slowed >= POP3_SLOWED_MAX)
 		session_close(s);
 }
 

@@ -18,6 +18,8 @@ struct fixture {
 	bool no_inbox;
 	uint32_t rows;
 	unsigned gets;
+	uint32_t held[128];      /* body requests without an answer, while hold_gets */
+	bool hold_gets;
 	bool closed;
 	uint32_t expunged_first, expunged_last;
 };
@@ -127,6 +129,11 @@ static int on_body_get(struct channel *ch, struct ipc_msg *m, void *ctx)
 	assert_int_equal(IPC_DECODE(m, spool_body_get, NULL, &q), 0);
 	assert_true(q.session == SESSION && q.mailbox == MAILBOX && q.len != 0);
 	f->gets++;
+	if (f->hold_gets) {
+		assert_true(f->gets <= ARRAY_LEN(f->held));
+		f->held[f->gets - 1] = m->id;
+		return 0;
+	}
 	memset(&got, 0, sizeof(got));
 	got.size = q.bodyid == 1 ? BIG : SMALL;
 	if (q.bodyid == 1 && f->big_is_file) {
@@ -304,6 +311,15 @@ static void refusals(void **state)
 	edge_hear(&c, "+OK ");
 	edge_hear(&c, "-ERR [SYS/TEMP]");
 	edge_hear_close(&c);    /* the login timeout */
+	edge_connect(&f.e, &c);
+	edge_hear(&c, "+OK ");
+	for (unsigned i = 0; i < 21; i++)
+		edge_say(&c, "USER slow\r\nPASS secret\r\n");
+	for (unsigned i = 0; i < 20; i++) {
+		edge_hear(&c, "+OK ");
+		edge_hear(&c, "-ERR [SYS/TEMP]");
+	}
+	edge_hear_close(&c);    /* slowed logins are not for ever */
 	f.no_inbox = true;
 	edge_connect(&f.e, &c);
 	edge_hear(&c, "+OK ");
@@ -353,6 +369,38 @@ static void spool_dies(void **state)
 	end(&f);
 }
 
+/* However many sessions want bodies: spoold is asked for few at a time, and all get theirs. */
+static void bodies_in_turn(void **state)
+{
+	enum { N = 90 };
+	static struct edge_client c[N];
+	struct fixture f;
+	struct spool_body_got got = { .size = SMALL };
+	unsigned held;
+
+	(void)state;
+	start(&f, "allow_plaintext_login = yes\n");
+	for (unsigned i = 0; i < N; i++)
+		login(&f, &c[i]);
+	f.hold_gets = true;
+	for (unsigned i = 0; i < N; i++)
+		edge_say(&c[i], "RETR 2\r\n");
+	for (unsigned i = 0; i < 20; i++)
+		assert_int_equal(loop_turn(f.e.loop, 50), 0);
+	held = f.gets;
+	assert_true(held > 0 && held <= 64);
+	f.hold_gets = false;
+	got.bytes = slice_of(f.big, SMALL);
+	edge_hang_up(&c[N - 1]);        /* leaves while it waits */
+	for (unsigned i = 0; i < held; i++)
+		IPC_REPLY(f.e.spool, spool_body_got, f.held[i], &got);
+	for (unsigned i = 0; i < N - 1; i++)
+		edge_hear(&c[i], "+OK 100 octets");
+	for (unsigned i = 0; i < N - 1; i++)
+		edge_hang_up(&c[i]);
+	end(&f);
+}
+
 /* A stop while a client is in the middle of a large message: it gets all of it. */
 static void stop(void **state)
 {
@@ -384,7 +432,7 @@ int main(void)
 		cmocka_unit_test(maildrop),
 		cmocka_unit_test(many_messages),
 		cmocka_unit_test(refusals),
-		cmocka_unit_test(spool_dies),
+		cmocka_unit_test(spool_dies), cmocka_unit_test(bodies_in_turn),
 		cmocka_unit_test(stop),
 	};
 
