@@ -6,18 +6,18 @@
 
 enum { TIMEOUT_MS = 60000, NO_TIMEOUT = 0 };
 
-int spool_client_failed(struct client *c, struct ipc_msg *m, const char *what)
+int spool_client_failed(struct client *c, struct ipc_msg *m, const char *what, const char *object)
 {
 	struct spool_fail f;
 
 	if (m->type != spool_fail_MSG || IPC_DECODE(m, spool_fail, client_arena(c), &f) != 0)
 		return client_strange(c);
 	if ((int32_t)f.code == ERR_NOTFOUND)
-		(void)complain("%s: there is no such message, or no longer.", what);
+		(void)complain("%s %s: there is no such message, or no longer.", what, object);
 	else if (f.text.len != 0)
-		(void)complain("%s: %.*s.", what, SLICE_ARG(f.text));
+		(void)complain("%s %s: %.*s.", what, object, SLICE_ARG(f.text));
 	else
-		(void)complain("%s: %s.", what, err_str((int32_t)f.code));
+		(void)complain("%s %s: %s.", what, object, err_str((int32_t)f.code));
 	return (int32_t)f.code < 0 ? (int32_t)f.code : ERR_STATE;
 }
 
@@ -28,7 +28,7 @@ int spool_client_stats(struct client *c, struct spool_stats_reply *s_r)
 	int r = CLIENT_CALL(c, spool_stats, &req, TIMEOUT_MS, &m);
 
 	if (r == 0 && (m.type != spool_stats_reply_MSG || IPC_DECODE(&m, spool_stats_reply, client_arena(c), s_r) != 0))
-		r = spool_client_failed(c, &m, "The spool does not tell its numbers");
+		r = spool_client_failed(c, &m, "spoold does not tell", "its numbers");
 	return r;
 }
 
@@ -60,7 +60,7 @@ int cmd_spool_compact(struct control *ct)
 	int r = c != NULL ? CLIENT_CALL(c, spool_compact, &req, NO_TIMEOUT, &m) : ERR_CLOSED;
 
 	if (r == 0 && (m.type != spool_ok_MSG || IPC_DECODE(&m, spool_ok, client_arena(c), &ok) != 0))
-		r = spool_client_failed(c, &m, "The spool was not compacted");
+		r = spool_client_failed(c, &m, "spoold did not compact", "the spool");
 	client_close(&c);
 	if (r != 0)
 		return EXIT_FAILED;
@@ -87,7 +87,7 @@ int cmd_spool_purge(struct control *ct)
 		return EXIT_FAILED;
 	r = CLIENT_CALL(c, spool_account_delete, &req, TIMEOUT_MS, &m);
 	if (r == 0 && m.type != spool_ok_MSG)
-		r = spool_client_failed(c, &m, "The mail was not deleted");
+		r = spool_client_failed(c, &m, "spoold did not delete the mail of account", ct->words[0]);
 	client_close(&c);
 	if (r != 0)
 		return EXIT_FAILED;

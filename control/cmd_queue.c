@@ -46,7 +46,7 @@ static int pages(struct client *c, struct listing *l, struct slice match)
 		if ((r = CLIENT_CALL(c, spool_queue_list, &req, TIMEOUT_MS, &m)) != 0)
 			return r;
 		if (m.type != spool_taken_MSG || IPC_DECODE(&m, spool_taken, client_arena(c), &page) != 0)
-			return spool_client_failed(c, &m, "The queue cannot be listed");
+			return spool_client_failed(c, &m, "spoold does not list", "the queue");
 		if ((r = page_show(l, &page)) != 0)
 			return r == ERR_CORRUPT ? client_strange(c) : r;
 		arena_reset(client_arena(c));
@@ -92,7 +92,7 @@ int cmd_queue_show(struct control *ct)
 		return EXIT_FAILED;
 	r = CLIENT_CALL(c, spool_queue_show, &req, TIMEOUT_MS, &m);
 	if (r == 0 && (m.type != spool_taken_MSG || IPC_DECODE(&m, spool_taken, client_arena(c), &t) != 0))
-		r = spool_client_failed(c, &m, "The message cannot be shown");
+		r = spool_client_failed(c, &m, "spoold does not show", ct->words[0]);
 	else if (r == 0 && t.msgs_n != 1)
 		r = client_strange(c);
 	if (r == 0 && ct->json)
@@ -139,7 +139,7 @@ static int queue_do(struct control *ct, uint8_t verb, const char *done)
 		return EXIT_FAILED;
 	r = CLIENT_CALL(c, spool_queue_do, &req, DO_TIMEOUT_MS, &m);
 	if (r == 0 && (m.type != spool_ok_MSG || IPC_DECODE(&m, spool_ok, client_arena(c), &ok) != 0))
-		r = spool_client_failed(c, &m, "The queue was not changed");
+		r = spool_client_failed(c, &m, "spoold did not change", ct->words_n > 0 ? ct->words[0] : "the queue");
 	client_close(&c);
 	if (r != 0)
 		return EXIT_FAILED;

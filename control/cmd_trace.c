@@ -22,7 +22,7 @@ int cmd_trace(struct control *ct)
 		return EXIT_FAILED;
 	r = CLIENT_CALL(c, spool_trace, &req, TIMEOUT_MS, &m);
 	if (r == 0 && (m.type != spool_trace_reply_MSG || IPC_DECODE(&m, spool_trace_reply, client_arena(c), &t) != 0))
-		r = spool_client_failed(c, &m, "The message cannot be traced");
+		r = spool_client_failed(c, &m, "spoold does not trace", ct->words[0]);
 	else if (r == 0 && t.items_n == 0)
 		r = complain("Nothing is known of %s: there was no such message, or it is longer ago than trace_keep.", ct->words[0]);
 	if (r == 0 && ct->json)

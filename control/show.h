@@ -29,6 +29,7 @@ void show_status(struct buf *b, const struct master_status_reply *s, const struc
     uint64_t now, bool verbose);
 json_t *show_status_json(const struct master_status_reply *s, const struct spool_stats_reply *spool);
 
+/* "name=value" lines. */
 void show_stats(struct buf *b, const struct spool_stats_reply *s);
 json_t *show_stats_json(const struct spool_stats_reply *s);
 

@@ -58,14 +58,10 @@ json_t *show_status_json(const struct master_status_reply *s, const struct spool
 
 void show_stats(struct buf *b, const struct spool_stats_reply *s)
 {
-	struct buf cells = BUF_INIT(256 * 1024);
-
 	for (uint32_t i = 0; i < s->stats_n; i++) {
-		format_text(&cells, s->stats[i].name);
-		buf_addf(&cells, "\t%llu\n", (unsigned long long)s->stats[i].value);
+		format_text(b, s->stats[i].name);
+		buf_addf(b, "=%llu\n", (unsigned long long)s->stats[i].value);
 	}
-	format_table(b, buf_slice(&cells), 2);
-	buf_free(&cells);
 }
 
 json_t *show_stats_json(const struct spool_stats_reply *s)

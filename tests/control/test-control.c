@@ -290,7 +290,7 @@ static void system_state(void **state)
 	    "PROCESS  NUMBER  PID  STATE    FOR  RESTARTS\n"
 	    "spoold        0   17  ready    1m          0\n"
 	    "smtpd         1  118  waiting  -          12\n"
-	    "queued      3\nflushes  1200\n");
+	    "queued=3\nflushes=1200\n");
 	buf_reset(&b);
 	show_destinations(&b, &jobs, 1000);
 	assert_slice(1, buf_slice(&b), "DESTINATION  ACTIVE  WAITING  LIMIT  STATE\n"
