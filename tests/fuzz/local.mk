@@ -79,3 +79,13 @@ FUZZ_TARGETS += tests/fuzz/fuzz-record
 tests_fuzz_fuzz_record_SOURCES = %D%/fuzz-record.c
 tests_fuzz_fuzz_record_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_record_LDADD = $(FUZZ_MAIN) spool/libspool.a $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-mxplan
+tests_fuzz_fuzz_mxplan_SOURCES = %D%/fuzz-mxplan.c
+tests_fuzz_fuzz_mxplan_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_mxplan_LDADD = $(FUZZ_MAIN) dnsd/libdnsd.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-account-name
+tests_fuzz_fuzz_account_name_SOURCES = %D%/fuzz-account-name.c
+tests_fuzz_fuzz_account_name_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_account_name_LDADD = $(FUZZ_MAIN) accountd/libaccountd.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
