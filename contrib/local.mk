@@ -39,6 +39,10 @@ contrib/sysusers.d/pabal.conf: contrib/manifest
 contrib/tmpfiles.d/pabal.conf: contrib/manifest
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(AWK) -F: '!/^#/ && $$2 == "d" { sub("^/var/run/", "/run/", $$1); print "d", $$1, $$5, $$3, $$4, "-" }' contrib/manifest > $@.tmp && mv $@.tmp $@
 
+# What holds a directory of the build is made anew when that changes.
+common/daemon/libdaemon_a-conf_check.$(OBJEXT) master/libmaster_a-kinds.$(OBJEXT) \
+master/pabal_master-main.$(OBJEXT) control/libcontrol_a-cmd_start.$(OBJEXT) control/pabal-main.$(OBJEXT): Makefile
+
 # For tests/lint/dist.t: what a release holds.
 .PHONY: print-distfiles
 print-distfiles:
