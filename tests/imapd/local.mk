@@ -12,3 +12,11 @@ tests_imapd_test_session_LDADD = $(IMAPD_TEST_LIBS)
 UNIT_TESTS += tests/imapd/test-mailboxes
 tests_imapd_test_mailboxes_SOURCES = %D%/test-mailboxes.c $(IMAPD_FAKE)
 tests_imapd_test_mailboxes_LDADD = $(IMAPD_TEST_LIBS)
+
+UNIT_TESTS += tests/imapd/test-fetch
+tests_imapd_test_fetch_SOURCES = %D%/test-fetch.c $(IMAPD_FAKE)
+tests_imapd_test_fetch_LDADD = $(IMAPD_TEST_LIBS)
+
+UNIT_TESTS += tests/imapd/test-two
+tests_imapd_test_two_SOURCES = %D%/test-two.c $(IMAPD_FAKE)
+tests_imapd_test_two_LDADD = $(IMAPD_TEST_LIBS)
