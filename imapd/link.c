@@ -3,6 +3,7 @@
 #include <bsd/sys/queue.h>
 #include <bsd/sys/tree.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "common/base/log.h"
 #include "imapd/session.h"
@@ -16,6 +17,8 @@ struct imap_request {
 	uint32_t id;            /* 0: there is no channel, it fails at the end of the turn */
 	uint16_t type;          /* 0: a login */
 	bool orphan;
+	uint64_t off;           /* of a body */
+	uint32_t len;
 	imap_reply_fn *fn;
 	void *ctx;
 };
@@ -142,6 +145,22 @@ static int reply_decode(const struct imap_request *rq, const struct ipc_msg *m, 
 	}
 }
 
+/* A body that came as a descriptor: the part that was asked for is read out of it. */
+static int body_from_file(const struct imap_request *rq, const struct ipc_msg *m, struct arena *a, struct spool_body_got *got)
+{
+	uint8_t *p;
+	ssize_t n;
+
+	if (rq->type != spool_body_get_MSG || m->fd < 0 || got->bytes.len != 0)
+		return 0;
+	if ((p = arena_alloc(a, rq->len)) == NULL)
+		return ERR_NOMEM;
+	if ((n = pread(m->fd, p, rq->len, (off_t)rq->off)) < 0)
+		return ERR_IO;
+	got->bytes = slice_of(p, (size_t)n);
+	return 0;
+}
+
 /* The error and the text of a fail message of either protocol. */
 static int fail_decode(const struct imap_request *rq, const struct ipc_msg *m, struct slice *text_r)
 {
@@ -187,6 +206,8 @@ static void on_reply(void *ctx, int r, struct ipc_msg *m)
 		rep.fd = &m->fd;
 		rep.r = a == NULL ? ERR_NOMEM : reply_decode(rq, m, a, &u);
 		rep.m = &u;
+		if (rep.r == 0)
+			rep.r = body_from_file(rq, m, a, &u.body);
 	}
 	if (r == 0 && rep.r == ERR_STATE)
 		rep.r = fail_decode(rq, m, &rep.text);
@@ -259,6 +280,8 @@ static uint32_t request_send(struct imap_request *rq, const void *m)
 	case spool_cached_MSG:
 		return IPC_REQUEST(ch, spool_cached, m, TIMEOUT_MS, on_reply, rq);
 	case spool_body_get_MSG:
+		rq->off = ((const struct spool_body_get *)m)->off;
+		rq->len = ((const struct spool_body_get *)m)->len;
 		return IPC_REQUEST(ch, spool_body_get, m, TIMEOUT_MS, on_reply, rq);
 	default:
 		panic("imapd: request of type %u", rq->type);

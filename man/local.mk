@@ -7,3 +7,4 @@ dist_man_MANS += %D%/pabal.1
 dist_man_MANS += %D%/pabal-accountd.8
 dist_man_MANS += %D%/pabal-dnsd.8
 dist_man_MANS += %D%/pabal-spool.5
+dist_man_MANS += %D%/pabal-imapd.8
