@@ -16,7 +16,10 @@ enum {
 	READ_CHUNK = 16 * 1024,
 	LINGER_MS = 10 * 1000,
 	LINGER_READS = 16,              /* in one turn */
+	FINISHING_MAX = 256,            /* connections that nobody owns any more but that wait for their peers */
 };
+
+static unsigned finishing_n;
 
 struct conn {
 	struct loop *loop;
@@ -75,6 +78,8 @@ static void conn_free(struct conn *c)
 	loop_task_del(c->loop, &c->again_task);
 	loop_fd_del(c->loop, &c->lfd);
 	(void)close(c->fd);
+	if (c->finishing)
+		finishing_n--;
 	buf_free(&c->in);
 	buf_free(&c->out);
 	free(c);
@@ -456,11 +461,15 @@ void conn_set_timeout(struct conn *c, uint64_t ms)
 void conn_finish(struct conn **cp)
 {
 	struct conn *c = *cp;
+	bool owed;
 
 	*cp = NULL;
 	if (c == NULL)
 		return;
-	if (c->broken || c->connecting || buf_len(&c->out) == 0) {
+	owed = !c->broken && !c->connecting && buf_len(&c->out) != 0;
+	if (owed && finishing_n >= FINISHING_MAX)
+		(void)!send(c->fd, buf_slice(&c->out).p, buf_len(&c->out), MSG_NOSIGNAL);
+	if (!owed || finishing_n >= FINISHING_MAX) {
 		conn_free(c);
 		return;
 	}
@@ -469,6 +478,7 @@ void conn_finish(struct conn **cp)
 		c->gone = NULL;
 	}
 	c->finishing = true;
+	finishing_n++;
 	loop_timer_set(c->loop, &c->timer, LINGER_MS, timer_fired, c);
 	loop_task_del(c->loop, &c->again_task);
 	loop_task_add(c->loop, &c->flush_task, conn_flush, c);

@@ -53,7 +53,8 @@ void conn_want_drain(struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 void conn_set_timeout(struct conn *c, uint64_t ms);     /* 0: none */
-/* Closes once the output is sent (or after 10 seconds, or on error); no events any more. *c = NULL. */
+/* Closes once the output is sent (or after 10 seconds, or on error); no events any more. *c = NULL.
+ * Whoever limits connections counts these no more: when very many wait so, the next is sent what goes at once. */
 void conn_finish(struct conn **c);
 /* Closes now. *c = NULL. */
 void conn_close(struct conn **c);

@@ -141,6 +141,34 @@ static void freed_in_callback(void **state)
 	(void)close(fd);
 }
 
+/* Peers that go on sending after our last word are waited for, but not in any number: each holds a descriptor. */
+static void few_linger(void **state)
+{
+	enum { N = 300, LINGER_MOST = 256 };
+	static struct owner o[N];
+	static int fds[N];
+	static const char much[40000];
+	unsigned left = 0;
+	char got[8];
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		fds[i] = open_pair(&o[i]);
+		o[i].finish_on_data = true;
+		assert_int_equal(write(fds[i], much, sizeof(much)), sizeof(much));
+	}
+	turns(20);
+	for (unsigned i = 0; i < N; i++) {
+		assert_null(o[i].c);
+		assert_int_equal(read(fds[i], got, sizeof(got)), 3);
+		if (send(fds[i], "x", 1, MSG_NOSIGNAL) == 1)
+			left++;
+		(void)close(fds[i]);
+	}
+	assert_int_equal(left, LINGER_MOST);
+	turns(20);
+}
+
 static void refused(void **state)
 {
 	struct owner o = { 0 };
@@ -204,7 +232,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(data_and_eof), cmocka_unit_test(unread_output_stops_reading),
-		cmocka_unit_test(freed_in_callback), cmocka_unit_test(refused), cmocka_unit_test(idle_timeout),
+		cmocka_unit_test(freed_in_callback), cmocka_unit_test(few_linger), cmocka_unit_test(refused), cmocka_unit_test(idle_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
