@@ -82,6 +82,7 @@ static int proto_version(struct channel_conf *c)
 			continue;
 		c->major = protos[i].major;
 		c->minor = protos[i].minor;
+		c->secret = strcmp(c->proto, "account") == 0;
 		return 0;
 	}
 	return ERR_NOTFOUND;

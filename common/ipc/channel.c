@@ -73,6 +73,14 @@ static int request_cmp(const struct request *a, const struct request *b)
 
 RB_GENERATE_INTERNAL(request_tree, request, entry, request_cmp, static UNUSED)
 
+/* The first n bytes of a buffer are not needed any more. */
+static void bytes_done(const struct channel *ch, struct buf *b, size_t n)
+{
+	if (ch->conf.secret && n != 0)
+		explicit_bzero(b->p + b->off, n);
+	buf_consume(b, n);
+}
+
 static void channel_flush(void *ctx);
 static void channel_finish(void *ctx);
 static void channel_ready(void *ctx, unsigned events);
@@ -257,7 +265,7 @@ static int send_some(struct channel *ch)
 			free(o);
 		}
 		ch->out_sent += (uint64_t)n;
-		buf_consume(&ch->out, (size_t)n);
+		bytes_done(ch, &ch->out, (size_t)n);
 	}
 	return 0;
 }
@@ -365,7 +373,7 @@ static int frame_take(struct channel *ch)
 		    (long)ch->cred.pid, err_str(r), m.type);
 	if (m.fd >= 0)
 		(void)close(m.fd);
-	buf_consume(&ch->in, (size_t)len + 4);
+	bytes_done(ch, &ch->in, (size_t)len + 4);
 	return r;
 }
 
@@ -459,6 +467,8 @@ static void channel_finish(void *ctx)
 		(void)close(ch->in_fds[i]);
 	loop_task_del(ch->loop, &ch->flush_task);
 	loop_task_del(ch->loop, &ch->close_task);
+	bytes_done(ch, &ch->in, buf_len(&ch->in));
+	bytes_done(ch, &ch->out, buf_len(&ch->out));
 	buf_free(&ch->in);
 	buf_free(&ch->out);
 	free(ch);

@@ -44,6 +44,7 @@ struct channel_conf {
 	uid_t peer_uid;                 /* (uid_t)-1: any */
 	uint32_t max_frame;             /* bytes taken in one frame; 0: IPC_MAX_FRAME */
 	size_t max_out;                 /* bytes waiting to be sent before the peer counts as dead; 0: 64 MiB */
+	bool secret;                    /* passwords pass: bytes are wiped when they are sent, or handled */
 	const struct ipc_handler *handlers;     /* requests and events; ends with fn == NULL */
 	void (*on_open)(struct channel *ch, void *ctx);         /* HELLO has come; may be NULL */
 	void (*on_close)(struct channel *ch, int why, void *ctx);/* may be NULL */

@@ -330,6 +330,53 @@ static void asked_too_late(void **state)
 	(void)close(sv[1]);
 }
 
+/* A channel that carries secrets keeps nothing of them on either side once they are handled. */
+static struct slice seen_secret;
+
+static int on_secret(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	struct account_login q;
+
+	(void)ch;
+	((struct side *)ctx)->got++;
+	assert_int_equal(IPC_DECODE(m, account_login, NULL, &q), 0);
+	assert_true(slice_eq_cstr(q.password, "correct horse"));
+	seen_secret = q.password;
+	return 0;
+}
+
+static void secrets(void **state)
+{
+	static const struct ipc_handler login_handlers[] = { { account_login_MSG, on_secret }, { 0, NULL } };
+	struct account_login q = { .user = SLICE_LIT("u"), .password = SLICE_LIT("correct horse") };
+	struct side a = { 0 }, b = { 0 };
+	struct channel_conf ca = conf_for(&a, ROLE_POP3D, ROLE_ACCOUNTD), cb = conf_for(&b, ROLE_ACCOUNTD, ROLE_POP3D);
+	const uint8_t *sent;
+	struct buf *out;
+	size_t sent_n;
+	int sv[2];
+
+	(void)state;
+	ca.secret = cb.secret = true;
+	cb.handlers = login_handlers;
+	pair_fds(sv);
+	a.ch = channel_new(loop, sv[0], &ca);
+	b.ch = channel_new(loop, sv[1], &cb);
+	turns(4);
+	out = channel_begin(a.ch);
+	account_login_encode(out, &q);
+	sent = out->p + out->off;
+	sent_n = buf_len(out);
+	channel_end(a.ch, account_login_MSG, 0, false, -1);
+	turns(4);
+	assert_int_equal(b.got, 1);
+	for (size_t i = 0; i < sent_n; i++)
+		assert_int_equal(sent[i], 0);
+	for (size_t i = 0; i < seen_secret.len; i++)
+		assert_int_equal(seen_secret.p[i], 0);
+	shut(&a, &b);
+}
+
 static unsigned open_fds(void)
 {
 	DIR *d = opendir("/proc/self/fd");
@@ -405,7 +452,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests), cmocka_unit_test(descriptors), cmocka_unit_test(hostile),
 		cmocka_unit_test(handshakes), cmocka_unit_test(deaf_peer),
-		cmocka_unit_test(asked_too_late), cmocka_unit_test(too_many_descriptors),
+		cmocka_unit_test(asked_too_late), cmocka_unit_test(secrets), cmocka_unit_test(too_many_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
