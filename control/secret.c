@@ -74,9 +74,13 @@ static int ask(FILE *tty, const char *prompt, const char *who, char out_r[SECRET
 	quiet.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
 	quiet.c_lflag |= ECHONL;
 	(void)sigprocmask(SIG_BLOCK, &block, &before);
-	(void)fprintf(tty, "%s %s: ", prompt, who);
-	(void)fflush(tty);
-	r = tcsetattr(fileno(tty), TCSAFLUSH, &quiet) == 0 ? secret_read_line(tty, out_r) : ERR_IO;
+	/* The echo goes off before anybody is asked to type; what was typed before is thrown away. */
+	r = tcsetattr(fileno(tty), TCSAFLUSH, &quiet) == 0 ? 0 : ERR_IO;
+	if (r == 0) {
+		(void)fprintf(tty, "%s %s: ", prompt, who);
+		(void)fflush(tty);
+		r = secret_read_line(tty, out_r);
+	}
 	(void)tcsetattr(fileno(tty), TCSAFLUSH, &old);
 	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	/* With the signals of the keyboard off, Ctrl-C is a byte of the line. */

@@ -3,3 +3,7 @@ UNIT_TESTS += tests/control/test-control
 tests_control_test_control_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
 tests_control_test_control_SOURCES = %D%/test-control.c
 tests_control_test_control_LDADD = $(CONTROL_LIBS) $(UNIT_LIBS)
+
+# The command against a running system.
+TESTS += tests/control/pabal.py
+EXTRA_DIST += tests/control/pabal.py

@@ -1,0 +1,159 @@
+#!/usr/bin/env python3
+"""Every command of pabal against a running system: what it says, its JSON and its exit status."""
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.join(os.environ.get("abs_top_srcdir", os.getcwd()), "tests/e2e"))
+import harness as h
+from harness import ok, same
+
+PABAL = os.path.join(h.BUILD, "control/pabal")
+
+
+def on_terminal(s, args, answers):
+    """Runs pabal on a terminal of its own and answers each prompt: exit status and what was seen."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execve(PABAL, [PABAL, "-c", s.conf] + args, s.env)
+    seen, left = b"", list(answers)
+    while select.select([fd], [], [], 60)[0]:
+        try:
+            got = os.read(fd, 4096)
+        except OSError:
+            break
+        if not got:
+            break
+        seen += got
+        if left and seen.rstrip(b" ").endswith(b":"):
+            os.write(fd, left.pop(0).encode())
+    os.close(fd)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), seen.decode()
+
+
+def login(s, user, password):
+    try:
+        s.imap(user, password).logout()
+        return True
+    except Exception as e:
+        if "AUTHENTICATIONFAILED" not in str(e) and "denied" not in str(e).lower() and "wrong" not in str(e).lower():
+            print("# login: %r" % e)
+        return False
+
+
+def j(s, *args, **kw):
+    return json.loads(s.pabal("--json", *args, **kw).stdout)
+
+
+def accounts(s):
+    s.pabal("domain", "add", "naver.test")
+    same([d["domain"] for d in j(s, "domain", "list")], ["daum.test", "naver.test"], "domains are listed")
+    same(j(s, "user", "add", "--password-file=-", "Kim@naver.test", input="pw one\n")["name"], "Kim@naver.test", "a user by JSON")
+    same([u["user"] for u in j(s, "user", "list", "naver.test")], ["kim@naver.test"], "users of a domain")
+    for target in ("kim@naver.test", "Out@far.test"):
+        s.pabal("alias", "add", "all@naver.test", target)
+    same([a["target"] for a in j(s, "alias", "list")], ["Out@far.test", "kim@naver.test"], "targets of an alias")
+    s.pabal("alias", "delete", "all@naver.test", "Out@far.test")
+    same(len(j(s, "alias", "list", "naver.test")), 1, "one target is taken away")
+    ok(re.search(r"^kim@naver\.test +\d+ +2\d\d\d-", s.pabal("user", "list").stdout, re.M), "a list as text")
+    for i in range(3):
+        s.pabal("user", "add", "--password-file=-", "n%d@naver.test" % i, input="x\n")
+    numbers = [u["account"] for u in j(s, "user", "list")]
+    s.pabal("user", "delete", "n2@naver.test")
+    again = j(s, "user", "add", "--password-file=-", "n2@naver.test", input="x\n")["account"]
+    ok(again > max(numbers), "no account number is used twice", (again, numbers))
+
+
+def passwords(s):
+    path = os.path.join(s.dir, "password")
+    with open(path, "w") as f:
+        f.write("from a file\nsecond line\n")
+    s.pabal("user", "password", "--password-file", path, "def@daum.test")
+    ok(login(s, "def", "from a file"), "a password from a file")
+    code, seen = on_terminal(s, ["user", "password", "def@daum.test"], ["typed in\n", "typed in\n"])
+    same(code, 0, "a password typed in")
+    ok("typed in" not in seen, "is not shown", seen)
+    ok(login(s, "def", "typed in"), "and holds")
+    ok(not login(s, "def", "from a file"), "the old one does not")
+    code, seen = on_terminal(s, ["user", "password", "def@daum.test"], ["one\n", "other\n"])
+    ok(code == 1 and "differ" in seen, "two that differ change nothing", seen)
+    code, seen = on_terminal(s, ["user", "password", "def@daum.test"], ["half\x03\n"])
+    ok(code == 1 and "nothing was changed" in seen, "Ctrl-C changes nothing", seen)
+    ok(login(s, "def", "typed in"), "the password is the same")
+    p = s.pabal("user", "password", "--password=x", "def@daum.test", check=False)
+    same(p.returncode, 2, "no password on the command line")
+    ps = subprocess.run([PABAL, "-c", s.conf, "user", "password", "def@daum.test"], stdin=subprocess.DEVNULL, env=s.env,
+                        capture_output=True, text=True, timeout=60, start_new_session=True)
+    ok(ps.returncode == 1 and "--password-file" in ps.stderr, "without a terminal it says how", ps.stderr)
+
+
+def queue(s):
+    # daum.test's mail for gone.test waits: nobody listens there.
+    for i in range(3):
+        s.send("def@daum.test", ["a%d@gone.test" % i], h.letter("def@daum.test", "a%d@gone.test" % i))
+    h.wait_for("three deferred messages", lambda: sum(r["attempts"] > 0 for m in j(s, "queue", "list") for r in m["recipients"]) == 3)
+    ids = [m["id"] for m in j(s, "queue", "list")]
+    out = s.pabal("queue", "list").stdout
+    ok(re.search(r"^%s .*<def@daum\.test>\n    a0@gone\.test  try \d+ (now|in \d+s): 4\.\d+\.\d+ " % ids[0], out, re.M), "the queue as text", out)
+    ok(out.endswith("3 messages\n"), "with the count", out)
+    same([m["id"] for m in j(s, "queue", "list", "A1@gone")], [ids[1]], "a part of an address finds it")
+    ok("a2@gone.test" in s.pabal("queue", "show", ids[2].lower()).stdout, "one message, its id in any case")
+    same(j(s, "queue", "hold", ids[0])["messages"], 1, "hold one")
+    ok(j(s, "queue", "show", ids[0])["held"], "it is held")
+    same(j(s, "queue", "release", "--all")["messages"] >= 1, True, "release all")
+    ok(not j(s, "queue", "show", ids[0])["held"], "it is not held")
+    same(j(s, "queue", "delete", "a0@gone.test")["messages"], 1, "delete one")
+    same(s.pabal("queue", "show", ids[0], check=False).returncode, 1, "it is gone")
+    same(s.pabal("queue", "delete", "nobody@gone.test", check=False).returncode, 1, "nothing to delete is status 1")
+    same(s.pabal("queue", "delete", check=False).returncode, 2, "not saying which is status 2")
+    before = j(s, "queue", "show", ids[1])["recipients"][0]["attempts"]
+    s.pabal("queue", "flush")
+    h.wait_for("another try", lambda: j(s, "queue", "show", ids[1])["recipients"][0]["attempts"] > before)
+    ok(True, "flush makes it try now")
+    trace = j(s, "trace", ids[1])
+    ok(len(trace) >= 2 and all(t["time_us"] > 0 for t in trace), "a trace", trace)
+    ok(isinstance(j(s, "queue", "destinations"), list), "destinations")
+    same(j(s, "queue", "delete", "--all")["messages"], 2, "delete all")
+    same(s.pabal("queue", "list").stdout, "The queue is empty.\n", "the queue is empty")
+
+
+def system(s):
+    st = j(s, "status", "-v")
+    same((st["state"], st["hostname"]), ("running", "mx.daum.test"), "status")
+    same({p["name"] for p in st["processes"]}, set(h.PROGRAMS), "with every process")
+    ok(st["spool"]["flushes"] > 0, "and the numbers of the spool", st["spool"])
+    same(s.pabal("status").returncode, 0, "status as text")
+    same(s.pabal("spool", "purge", "x", check=False).returncode, 1, "purge wants a number")
+    same(s.pabal("spool", "purge", "999").returncode, 0, "purge")
+    same(s.pabal("check").stdout, "%s is good.\n" % s.conf, "check")
+    ok("\nhop_limit = 50\n" in s.pabal("check", "-v").stdout, "check -v tells the defaults")
+    bad = os.path.join(s.dir, "bad.conf")
+    with open(s.conf) as f, open(bad, "w") as g:
+        g.write(f.read() + "nonsense = 1\nhop_limit = 3\nspool_dir = /dev/null/x\n")
+    p = subprocess.run([PABAL, "-c", bad, "--json", "check"], env=s.env, capture_output=True, text=True, timeout=60)
+    same((p.returncode, len(json.loads(p.stdout)["errors"]) >= 2), (2, True), "check reports every error")
+    same(s.pabal("reload").returncode, 0, "reload")
+    ok("already" in s.pabal("start", check=False).stderr, "it does not start twice")
+    same(s.pabal("stop").stdout, "Pabal has stopped.\n", "stop")
+    p = s.pabal("stop", check=False)
+    ok(p.returncode == 1 and "not running" in p.stderr, "it does not stop twice", p.stderr)
+    same(s.pabal("start").returncode, 0, "start")
+    same(j(s, "status")["state"], "running", "it runs")
+    ok(login(s, "def", "typed in"), "with its users")
+    same(s.pabal("stop").returncode, 0, "stop again")
+
+
+def test():
+    s = h.System("daum", "daum.test", h.address(0), "login_failures = 100\n", [
+        "gone.test. 60 IN MX 10 mx.gone.test.", "mx.gone.test. 60 IN A " + h.address(2)]).start().setup("def")
+    accounts(s)
+    passwords(s)
+    queue(s)
+    system(s)
+
+
+h.run(test)
