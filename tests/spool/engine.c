@@ -238,7 +238,10 @@ uint64_t index_hash(void)
 {
 	uint64_t h = UINT64_C(14695981039346656037);
 
-	for (unsigned t = 0; t < IX_COUNT; t++)
+	for (unsigned t = 0; t < IX_COUNT; t++) {
 		assert_int_equal(spool_dump(sp, t, hash_entry, &h), 0);
+		if (getenv("TEST_LOG") != NULL)
+			(void)fprintf(stderr, "# %s %llx\n", index_table_name((enum index_table)t), (unsigned long long)h);
+	}
 	return h;
 }
