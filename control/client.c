@@ -108,6 +108,7 @@ struct client *client_open(const struct conf *conf, enum role role, bool quiet)
 			cc.proto = protos[i].proto;
 			cc.major = protos[i].major;
 			cc.minor = protos[i].minor;
+			cc.secret = role == ROLE_ACCOUNTD;
 		}
 	c = calloc(1, sizeof(*c));
 	cc.ctx = c;

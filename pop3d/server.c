@@ -207,11 +207,26 @@ static int server_start(struct daemon *d)
 	return 0;
 }
 
+/* Those whose address a reload took away make room. */
+static void listeners_prune(struct server *srv)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < srv->listeners_n; i++) {
+		if (listener_ended(srv->listeners[i]))
+			listener_free(&srv->listeners[i]);
+		else
+			srv->listeners[n++] = srv->listeners[i];
+	}
+	srv->listeners_n = n;
+}
+
 static void server_listener(struct daemon *d, enum conf_listen_service svc, int fd)
 {
 	struct server *srv = d->state;
 	struct listener *ln = NULL;
 
+	listeners_prune(srv);
 	if (svc != LISTEN_POP3 || srv->env.stopping || srv->listeners_n == ARRAY_LEN(srv->listeners))
 		(void)close(fd);
 	else if ((ln = listener_new(d->loop, fd, server_accept, srv)) == NULL)

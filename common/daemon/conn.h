@@ -65,12 +65,14 @@ const char *conn_local_addr(const struct conn *c);
 uint16_t conn_peer_port(const struct conn *c);
 bool conn_peer_is_loopback(const struct conn *c);
 
-/* Accepts on a listening socket: fn is called for each connection, in batches. Pauses by
+/* listener.c. Accepts on a listening socket: fn is called for each connection, in batches. Pauses by
  * itself for a second when descriptors run out (EMFILE), one log line. */
 struct listener;
 struct listener *listener_new(struct loop *l, int fd, void (*fn)(void *ctx, int fd), void *ctx);
 void listener_pause(struct listener *ln);
 void listener_resume(struct listener *ln);
+/* True once master has shut the socket down: it is closed and nothing comes any more. */
+bool listener_ended(const struct listener *ln);
 /* Closes the socket. */
 void listener_free(struct listener **ln);
 

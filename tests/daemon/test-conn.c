@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -169,6 +170,44 @@ static void few_linger(void **state)
 	turns(20);
 }
 
+static void on_accept(void *ctx, int fd)
+{
+	(*(unsigned *)ctx)++;
+	(void)close(fd);
+}
+
+/* A reload takes an address away: the worker lets go of the socket, whether it is paused or not. */
+static void shut_listener(void **state)
+{
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	unsigned accepted = 0;
+
+	(void)state;
+	for (int paused = 0; paused < 2; paused++) {
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ours;
+		struct listener *ln;
+
+		assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+		assert_int_equal(listen(fd, 8), 0);
+		ours = dup(fd);
+		ln = listener_new(loop, fd, on_accept, &accepted);
+		assert_non_null(ln);
+		if (paused)
+			listener_pause(ln);
+		turns(2);
+		assert_false(listener_ended(ln));
+		assert_int_equal(shutdown(ours, SHUT_RDWR), 0);
+		turns(2);
+		assert_true(listener_ended(ln));
+		assert_int_equal(fcntl(fd, F_GETFD), -1);
+		listener_resume(ln);
+		turns(1);
+		listener_free(&ln);
+		(void)close(ours);
+	}
+	assert_int_equal(accepted, 0);
+}
+
 static void refused(void **state)
 {
 	struct owner o = { 0 };
@@ -232,7 +271,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(data_and_eof), cmocka_unit_test(unread_output_stops_reading),
-		cmocka_unit_test(freed_in_callback), cmocka_unit_test(few_linger), cmocka_unit_test(refused), cmocka_unit_test(idle_timeout),
+		cmocka_unit_test(freed_in_callback), cmocka_unit_test(few_linger), cmocka_unit_test(shut_listener),
+		cmocka_unit_test(refused), cmocka_unit_test(idle_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
