@@ -112,6 +112,7 @@ struct client *client_open(const struct conf *conf, enum role role, bool quiet)
 		}
 	c = calloc(1, sizeof(*c));
 	cc.ctx = c;
+	cc.secret = role == ROLE_ACCOUNTD;
 	if (c == NULL || (c->loop = loop_new()) == NULL || (c->arena = arena_new(ARENA_MAX)) == NULL) {
 		(void)close(fd);
 		(void)complain("There is no memory.");

@@ -5,7 +5,7 @@
 #include "common/ipc/wire.h"
 
 /* "account": domains, users, aliases and logins. Only accountd knows a password's
- * hash; only pop3d, imapd (later smtpd, httpd) may ask LOGIN, only deliver-local GRANT. */
+ * hash; only pop3d, imapd (later smtpd, httpd) may ask LOGIN, only deliver-local RESOLVE. */
 enum { PROTO_ACCOUNT_MAJOR = 1, PROTO_ACCOUNT_MINOR = 0 };
 
 #define ACCOUNT_FAIL_FIELDS(X) X##_U32(code) X##_STR(text, 1024)
@@ -42,6 +42,8 @@ enum { ADMIN_DOMAIN_ADD = 1, ADMIN_DOMAIN_DELETE, ADMIN_USER_ADD, ADMIN_USER_DEL
 /* name: domain, user@domain or alias@domain; target of an alias; password of a user. -> account_ok with the account's number */
 #define ACCOUNT_ADMIN_FIELDS(X) X##_U8(verb) X##_STR(name, 1024) X##_STR(target, 1024) X##_SECRET(password, 1024)
 IPC_MESSAGE(account_admin, 20, ACCOUNT_ADMIN_FIELDS)
+/* In order, of one domain or (empty) all, at most n (and 1000) behind the item `after`: its name; of an
+ * alias its name, LF, its target. */
 enum { ADMIN_LIST_DOMAINS = 1, ADMIN_LIST_USERS, ADMIN_LIST_ALIASES };
 #define ACCOUNT_LIST_FIELDS(X) X##_U8(what) X##_STR(domain, 255) X##_STR(after, 2200) X##_U32(n)
 IPC_MESSAGE(account_list, 21, ACCOUNT_LIST_FIELDS)
