@@ -62,18 +62,21 @@ static enum imap_run on_open(struct imap_session *s, const struct imap_reply *re
 	return r;
 }
 
+/* ERR_AGAIN: this client or account is slowed, or accountd is overloaded; it counts like a wrong password. */
 static enum imap_run refused(struct imap_session *s, int r)
 {
 	struct login_args *a = s->cmd.args;
 
-	if (r != ERR_DENIED)
-		return imap_no(s, "UNAVAILABLE", "Logins are not possible right now, try again later");
-	log_info("client=%s, user=%s, login refused", log_esc(slice_cstr(s->host.peer)), log_esc(a->user));
-	if (++s->refused_logins >= IMAP_LOGINS_MAX) {
-		imap_session_bye(s, "Too many refused logins");
-		return RUN_DONE;
+	if (r == ERR_DENIED || r == ERR_AGAIN) {
+		log_info("client=%s, user=%s, login refused%s", log_esc(slice_cstr(s->host.peer)), log_esc(a->user),
+		    r == ERR_AGAIN ? ": slowed" : "");
+		if (++s->refused_logins >= IMAP_LOGINS_MAX) {
+			imap_session_bye(s, "Too many refused logins");
+			return RUN_DONE;
+		}
 	}
-	return imap_no(s, "AUTHENTICATIONFAILED", "The name or the password is wrong");
+	return r == ERR_DENIED ? imap_no(s, "AUTHENTICATIONFAILED", "The name or the password is wrong") :
+	    imap_no(s, "UNAVAILABLE", "Logins are not possible right now, try again later");
 }
 
 static enum imap_run on_login(struct imap_session *s, const struct imap_reply *rep)

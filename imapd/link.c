@@ -8,14 +8,24 @@
 #include "common/base/log.h"
 #include "imapd/session.h"
 
-enum { TIMEOUT_MS = 120 * 1000, LOGIN_TIMEOUT_MS = 60 * 1000, REPLY_ARENA = 64 * 1024 * 1024 };
+enum {
+	TIMEOUT_MS = 120 * 1000,
+	LOGIN_TIMEOUT_MS = 60 * 1000,
+	REPLY_ARENA = 64 * 1024 * 1024,
+	/* Of all sessions together: what is under way, in both directions, stays below what a channel holds. */
+	HEAVY_OPEN_MAX = 32,                    /* requests whose answer may be a megabyte */
+	BACKLOG_MAX = 8 * 1024 * 1024,
+};
 
 struct imap_request {
-	LIST_ENTRY(imap_request) link;
+	TAILQ_ENTRY(imap_request) link;
+	struct request_list *list;      /* where it is */
 	struct imap_link *owner;
 	struct channel *ch;
-	uint32_t id;            /* 0: there is no channel, it fails at the end of the turn */
+	uint32_t id;            /* 0: not sent */
 	uint16_t type;          /* 0: a login */
+	bool heavy;             /* it counts in heavy_open */
+	struct buf msg;         /* of one that waits for its turn */
 	bool orphan;
 	uint64_t off;           /* of a body */
 	uint32_t len;
@@ -29,14 +39,15 @@ struct binding {
 	struct imap_session *s;
 };
 RB_HEAD(binding_tree, binding);
+TAILQ_HEAD(request_list, imap_request);
 
 struct imap_link {
 	struct daemon *d;
 	void (*lost)(void *ctx);
 	void *ctx;
 	bool up;
-	LIST_HEAD(, imap_request) failing;
-	LIST_HEAD(, imap_request) waiting;
+	struct request_list sent, queued, failing;
+	unsigned heavy_open;
 	struct loop_task fail_task;
 	struct binding_tree bindings;
 };
@@ -56,15 +67,28 @@ struct imap_link *imap_link_new(struct daemon *d, void (*lost)(void *ctx), void 
 	l->d = d;
 	l->lost = lost;
 	l->ctx = ctx;
-	LIST_INIT(&l->failing);
-	LIST_INIT(&l->waiting);
+	TAILQ_INIT(&l->sent);
+	TAILQ_INIT(&l->queued);
+	TAILQ_INIT(&l->failing);
 	RB_INIT(&l->bindings);
 	return l;
 }
 
+static void request_move(struct imap_request *rq, struct request_list *to)
+{
+	if (rq->list != NULL)
+		TAILQ_REMOVE(rq->list, rq, link);
+	rq->list = to;
+	if (to != NULL)
+		TAILQ_INSERT_TAIL(to, rq, link);
+}
+
 static void request_free(struct imap_request *rq)
 {
-	LIST_REMOVE(rq, link);
+	if (rq->heavy)
+		rq->owner->heavy_open--;
+	request_move(rq, NULL);
+	buf_free(&rq->msg);
 	free(rq);
 }
 
@@ -77,13 +101,24 @@ void imap_link_free(struct imap_link **lp)
 	if (l == NULL)
 		return;
 	loop_task_del(l->d->loop, &l->fail_task);
-	while ((rq = LIST_FIRST(&l->failing)) != NULL)
+	while ((rq = TAILQ_FIRST(&l->failing)) != NULL || (rq = TAILQ_FIRST(&l->queued)) != NULL)
 		request_free(rq);
-	while ((rq = LIST_FIRST(&l->waiting)) != NULL) {
+	while ((rq = TAILQ_FIRST(&l->sent)) != NULL) {
 		channel_cancel(rq->ch, rq->id);
 		request_free(rq);
 	}
 	free(l);
+}
+
+static void fail_now(void *ctx);
+
+/* It will be answered with ERR_CLOSED at the end of the turn. */
+static void request_fail(struct imap_request *rq)
+{
+	struct imap_link *l = rq->owner;
+
+	request_move(rq, &l->failing);
+	loop_task_add(l->d->loop, &l->fail_task, fail_now, l);
 }
 
 void imap_link_up(struct imap_link *l)
@@ -98,6 +133,10 @@ bool imap_link_is_up(const struct imap_link *l)
 
 void imap_link_down(struct imap_link *l)
 {
+	struct imap_request *rq, *next;
+
+	TAILQ_FOREACH_SAFE(rq, &l->queued, link, next)
+		request_fail(rq);
 	if (!l->up)
 		return;
 	l->up = false;
@@ -192,6 +231,8 @@ static void orphan_give_back(struct imap_request *rq, const union reply *u)
 	}
 }
 
+static void queue_pump(struct imap_link *l);
+
 static void on_reply(void *ctx, int r, struct ipc_msg *m)
 {
 	struct imap_request *rq = ctx;
@@ -222,6 +263,7 @@ static void on_reply(void *ctx, int r, struct ipc_msg *m)
 		void *fn_ctx = rq->ctx;
 
 		request_free(rq);
+		queue_pump(l);          /* before this session asks again */
 		fn(fn_ctx, &rep);
 	}
 	arena_free(&a);
@@ -234,7 +276,7 @@ static void fail_now(void *ctx)
 	struct imap_link *l = ctx;
 	struct imap_request *rq;
 
-	while ((rq = LIST_FIRST(&l->failing)) != NULL)
+	while ((rq = TAILQ_FIRST(&l->failing)) != NULL)
 		on_reply(rq, ERR_CLOSED, NULL);
 }
 
@@ -244,47 +286,86 @@ static struct imap_request *request_new(struct imap_link *l, uint16_t type, stru
 
 	if (rq == NULL)
 		return NULL;
-	*rq = (struct imap_request){ .owner = l, .ch = ch, .type = type, .fn = fn, .ctx = ctx };
-	if (ch != NULL) {
-		LIST_INSERT_HEAD(&l->waiting, rq, link);
-	} else {
-		LIST_INSERT_HEAD(&l->failing, rq, link);
-		loop_task_add(l->d->loop, &l->fail_task, fail_now, l);
-	}
+	*rq = (struct imap_request){ .owner = l, .ch = ch, .type = type, .fn = fn, .ctx = ctx, .msg = BUF_INIT(IPC_MAX_FRAME) };
+	if (ch == NULL)
+		request_fail(rq);
 	return rq;
 }
 
-static uint32_t request_send(struct imap_request *rq, const void *m)
+static void request_encode(struct buf *b, uint16_t type, const void *m)
 {
-	struct channel *ch = rq->ch;
-
-	switch (rq->type) {
-	case spool_open_MSG:    /* no timeout: its answer must not be missed */
-		return IPC_REQUEST(ch, spool_open, m, 0, on_reply, rq);
+	switch (type) {
+	case spool_open_MSG:
+		spool_open_encode(b, m);
+		break;
 	case spool_body_file_MSG:
-		return IPC_REQUEST(ch, spool_body_file, m, 0, on_reply, rq);
+		spool_body_file_encode(b, m);
+		break;
 	case spool_mailbox_list_MSG:
-		return IPC_REQUEST(ch, spool_mailbox_list, m, TIMEOUT_MS, on_reply, rq);
+		spool_mailbox_list_encode(b, m);
+		break;
 	case spool_mailbox_do_MSG:
-		return IPC_REQUEST(ch, spool_mailbox_do, m, TIMEOUT_MS, on_reply, rq);
+		spool_mailbox_do_encode(b, m);
+		break;
 	case spool_select_MSG:
-		return IPC_REQUEST(ch, spool_select, m, TIMEOUT_MS, on_reply, rq);
+		spool_select_encode(b, m);
+		break;
 	case spool_store_MSG:
-		return IPC_REQUEST(ch, spool_store, m, TIMEOUT_MS, on_reply, rq);
+		spool_store_encode(b, m);
+		break;
 	case spool_expunge_MSG:
-		return IPC_REQUEST(ch, spool_expunge, m, TIMEOUT_MS, on_reply, rq);
+		spool_expunge_encode(b, m);
+		break;
 	case spool_copy_MSG:
-		return IPC_REQUEST(ch, spool_copy, m, TIMEOUT_MS, on_reply, rq);
+		spool_copy_encode(b, m);
+		break;
 	case spool_append_MSG:
-		return IPC_REQUEST(ch, spool_append, m, TIMEOUT_MS, on_reply, rq);
+		spool_append_encode(b, m);
+		break;
 	case spool_cached_MSG:
-		return IPC_REQUEST(ch, spool_cached, m, TIMEOUT_MS, on_reply, rq);
+		spool_cached_encode(b, m);
+		break;
 	case spool_body_get_MSG:
-		rq->off = ((const struct spool_body_get *)m)->off;
-		rq->len = ((const struct spool_body_get *)m)->len;
-		return IPC_REQUEST(ch, spool_body_get, m, TIMEOUT_MS, on_reply, rq);
+		spool_body_get_encode(b, m);
+		break;
 	default:
-		panic("imapd: request of type %u", rq->type);
+		panic("imapd: request of type %u", type);
+	}
+}
+
+static bool is_heavy(uint16_t type)
+{
+	return type == spool_body_get_MSG || type == spool_cached_MSG || type == spool_select_MSG ||
+	    type == spool_append_MSG || type == spool_mailbox_list_MSG;
+}
+
+static bool has_room(const struct imap_link *l, const struct channel *ch)
+{
+	return l->heavy_open < HEAVY_OPEN_MAX && channel_backlog(ch) <= BACKLOG_MAX;
+}
+
+/* After channel_begin() and the message. */
+static void request_sent(struct imap_request *rq)
+{
+	/* OPEN and BODY_FILE without a timeout: what their answer brings must not be missed. */
+	bool patient = rq->type == spool_open_MSG || rq->type == spool_body_file_MSG;
+
+	if (is_heavy(rq->type)) {
+		rq->heavy = true;
+		rq->owner->heavy_open++;
+	}
+	request_move(rq, &rq->owner->sent);
+	rq->id = channel_end_request(rq->ch, rq->type, -1, patient ? 0 : TIMEOUT_MS, on_reply, rq);
+}
+
+static void queue_pump(struct imap_link *l)
+{
+	struct imap_request *rq;
+
+	while ((rq = TAILQ_FIRST(&l->queued)) != NULL && has_room(l, rq->ch)) {
+		buf_add_slice(channel_begin(rq->ch), buf_slice(&rq->msg));
+		buf_free(&rq->msg);
+		request_sent(rq);
 	}
 }
 
@@ -293,8 +374,23 @@ static struct imap_request *link_request(void *be, uint16_t type, const void *m,
 	struct imap_link *l = be;
 	struct imap_request *rq = request_new(l, type, daemon_peer(l->d, ROLE_SPOOLD), fn, ctx);
 
-	if (rq != NULL && rq->ch != NULL)
-		rq->id = request_send(rq, m);
+	if (rq == NULL || rq->ch == NULL)
+		return rq;
+	if (type == spool_body_get_MSG) {
+		rq->off = ((const struct spool_body_get *)m)->off;
+		rq->len = ((const struct spool_body_get *)m)->len;
+	}
+	if (is_heavy(type) && (!has_room(l, rq->ch) || !TAILQ_EMPTY(&l->queued))) {
+		request_encode(&rq->msg, type, m);
+		if (buf_err(&rq->msg) != 0) {
+			request_free(rq);
+			return NULL;
+		}
+		request_move(rq, &l->queued);
+	} else {
+		request_encode(channel_begin(rq->ch), type, m);
+		request_sent(rq);
+	}
 	return rq;
 }
 
@@ -303,21 +399,25 @@ static struct imap_request *link_login(void *be, const struct account_login *m, 
 	struct imap_link *l = be;
 	struct imap_request *rq = request_new(l, 0, daemon_peer(l->d, ROLE_ACCOUNTD), fn, ctx);
 
-	if (rq != NULL && rq->ch != NULL)
-		rq->id = IPC_REQUEST(rq->ch, account_login, m, LOGIN_TIMEOUT_MS, on_reply, rq);
+	if (rq == NULL || rq->ch == NULL)
+		return rq;
+	request_move(rq, &l->sent);
+	rq->id = IPC_REQUEST(rq->ch, account_login, m, LOGIN_TIMEOUT_MS, on_reply, rq);
 	return rq;
 }
 
 static void link_cancel(void *be, struct imap_request *rq)
 {
-	(void)be;
-	if (rq->ch != NULL && (rq->type == spool_open_MSG || rq->type == spool_body_file_MSG)) {
+	struct imap_link *l = be;
+
+	if (rq->id != 0 && (rq->type == spool_open_MSG || rq->type == spool_body_file_MSG)) {
 		rq->orphan = true;
 		return;
 	}
-	if (rq->ch != NULL)
+	if (rq->id != 0)
 		channel_cancel(rq->ch, rq->id);
 	request_free(rq);
+	queue_pump(l);
 }
 
 static void link_event(void *be, uint16_t type, const void *m)

@@ -12,7 +12,11 @@
 #include "imapd/link.h"
 #include "imapd/session.h"
 
-enum { LISTENERS_MAX = 64, NOFILE = 20000 };
+enum {
+	LISTENERS_MAX = 64,
+	NOFILE = 20000,
+	PEERS_WAIT_MS = 3000,           /* for spoold and accountd before clients are taken anyway */
+};
 
 struct server;
 
@@ -36,7 +40,8 @@ struct server {
 	struct places *places;
 	struct listener *listeners[LISTENERS_MAX];
 	unsigned listeners_n;
-	bool stopping;
+	struct loop_timer peers_timer;
+	bool listening, stopping;
 };
 
 static void server_check_done(struct server *srv)
@@ -257,6 +262,35 @@ static int server_init(struct daemon *d, int dirfd)
 	return 0;
 }
 
+/* Clients are taken once both peers are there: at a start no login fails for that. Later losses do not stop it. */
+static void server_listen(struct server *srv)
+{
+	if (srv->listening)
+		return;
+	srv->listening = true;
+	loop_timer_del(srv->d->loop, &srv->peers_timer);
+	for (unsigned i = 0; i < srv->listeners_n; i++)
+		listener_resume(srv->listeners[i]);
+}
+
+static void peers_timeout(void *ctx)
+{
+	log_warn("spoold or accountd is not there yet: clients are taken nevertheless");
+	server_listen(ctx);
+}
+
+static void peers_check(struct daemon *d)
+{
+	if (daemon_peer(d, ROLE_SPOOLD) != NULL && daemon_peer(d, ROLE_ACCOUNTD) != NULL)
+		server_listen(d->state);
+}
+
+static void on_account_open(struct daemon *d, struct channel *ch)
+{
+	(void)ch;
+	peers_check(d);
+}
+
 static int server_start(struct daemon *d)
 {
 	struct server *srv = calloc(1, sizeof(*srv));
@@ -271,6 +305,7 @@ static int server_start(struct daemon *d)
 		return ERR_NOMEM;
 	env_set(srv, d->conf);
 	d->state = srv;
+	loop_timer_set(d->loop, &srv->peers_timer, PEERS_WAIT_MS, peers_timeout, srv);
 	return 0;
 }
 
@@ -283,8 +318,11 @@ static void server_listener(struct daemon *d, enum conf_listen_service svc, int 
 		(void)close(fd);
 	else if ((ln = listener_new(d->loop, fd, server_accept, srv)) == NULL)
 		log_error("a listening socket is lost: out of memory");
-	if (ln != NULL)
-		srv->listeners[srv->listeners_n++] = ln;
+	if (ln == NULL)
+		return;
+	srv->listeners[srv->listeners_n++] = ln;
+	if (!srv->listening)
+		listener_pause(ln);
 }
 
 static void server_reload(struct daemon *d, const struct conf *old)
@@ -300,6 +338,8 @@ static void server_stop(struct daemon *d)
 	struct server *srv = d->state;
 	struct client *c;
 
+	loop_timer_del(d->loop, &srv->peers_timer);
+	srv->listening = true;
 	while (srv->listeners_n != 0)
 		listener_free(&srv->listeners[--srv->listeners_n]);
 	srv->stopping = true;
@@ -314,7 +354,7 @@ static int on_change(struct channel *ch, struct ipc_msg *m, void *ctx)
 	struct server *srv = ((struct daemon *)ctx)->state;
 
 	(void)ch;
-	return srv != NULL ? imap_link_change(srv->link, m) : 0;
+	return imap_link_change(srv->link, m);
 }
 
 static void on_spool_open(struct daemon *d, struct channel *ch)
@@ -323,12 +363,11 @@ static void on_spool_open(struct daemon *d, struct channel *ch)
 	struct client *c;
 
 	(void)ch;
-	if (srv == NULL)
-		return;
 	imap_link_up(srv->link);
 	LIST_FOREACH(c, &srv->clients, link)
 		if (c->s != NULL)
 			imap_session_back(c->s);
+	peers_check(d);
 }
 
 static void on_spool_close(struct daemon *d, struct channel *ch, int why)
@@ -337,8 +376,7 @@ static void on_spool_close(struct daemon *d, struct channel *ch, int why)
 
 	(void)ch;
 	(void)why;
-	if (srv != NULL)
-		imap_link_down(srv->link);
+	imap_link_down(srv->link);
 }
 
 static const struct ipc_handler spool_handlers[] = {
@@ -348,7 +386,7 @@ static const struct ipc_handler spool_handlers[] = {
 
 static const struct daemon_peer_spec peers[] = {
 	{ ROLE_SPOOLD, spool_handlers, on_spool_open, on_spool_close },
-	{ ROLE_ACCOUNTD, NULL, NULL, NULL },
+	{ ROLE_ACCOUNTD, NULL, on_account_open, NULL },
 	{ ROLE_NONE, NULL, NULL, NULL },
 };
 
