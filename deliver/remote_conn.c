@@ -185,8 +185,9 @@ static enum client_event rconn_begin(struct rconn *rc)
 }
 
 /* Recipients that were too many for this transaction, if any was taken, go into a further one. */
-static bool take_rest(struct client_tx *tx)
+static bool take_rest(struct rjob *job)
 {
+	struct client_tx *tx = &job->tx;
 	bool rest = false, accepted = false;
 
 	for (uint32_t i = 0; i < tx->rcpts_n; i++)
@@ -195,6 +196,7 @@ static bool take_rest(struct client_tx *tx)
 		if (tx->rcpts[i].too_many) {
 			tx->rcpts[i].too_many = false;
 			tx->rcpts[i].kind = 0;
+			job->relays[i] = slice_of(NULL, 0);
 			rest = true;
 		}
 	for (uint32_t i = 0; i < tx->rcpts_n; i++)
@@ -248,7 +250,7 @@ static void rconn_step(struct rconn *rc)
 		case CLIENT_TX_DONE:
 			rjob_note_relay(rc->job, rc);
 			rc->reused = false;
-			if (!take_rest(&rc->job->tx)) {
+			if (!take_rest(rc->job)) {
 				rconn_idle(rc);
 				return;
 			}
