@@ -15,3 +15,7 @@ tests_deliver_test_route_LDADD = $(DELIVER_TEST_LIBS)
 UNIT_TESTS += tests/deliver/test-remote
 tests_deliver_test_remote_SOURCES = %D%/test-remote.c %D%/peers.c %D%/peers.h
 tests_deliver_test_remote_LDADD = $(DELIVER_TEST_LIBS)
+
+UNIT_TESTS += tests/deliver/test-local
+tests_deliver_test_local_SOURCES = %D%/test-local.c %D%/peers.c %D%/peers.h
+tests_deliver_test_local_LDADD = $(DELIVER_TEST_LIBS)
