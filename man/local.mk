@@ -8,3 +8,6 @@ dist_man_MANS += %D%/pabal-accountd.8
 dist_man_MANS += %D%/pabal-dnsd.8
 dist_man_MANS += %D%/pabal-spool.5
 dist_man_MANS += %D%/pabal-imapd.8
+dist_man_MANS += %D%/pabal-qmgr.8
+dist_man_MANS += %D%/pabal-deliver-local.8
+dist_man_MANS += %D%/pabal-deliver-remote.8
