@@ -13,7 +13,7 @@ tests_deliver_test_route_SOURCES = %D%/test-route.c
 tests_deliver_test_route_LDADD = $(DELIVER_TEST_LIBS)
 
 UNIT_TESTS += tests/deliver/test-remote
-tests_deliver_test_remote_SOURCES = %D%/test-remote.c %D%/peers.c %D%/peers.h
+tests_deliver_test_remote_SOURCES = %D%/test-remote.c %D%/remote_world.c %D%/remote_world.h %D%/peers.c %D%/peers.h
 tests_deliver_test_remote_LDADD = $(DELIVER_TEST_LIBS)
 
 UNIT_TESTS += tests/deliver/test-local

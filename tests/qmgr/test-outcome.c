@@ -168,7 +168,7 @@ static void test_collect(void **state)
 struct who { const char *sender; uint8_t notify; uint64_t age; uint32_t flags; uint32_t failed, delayed; };
 
 /* r0 fails, r1 is deferred. */
-static const struct who whos[] = {
+static const struct who told_rows[] = {
 	{ "s@a.test", NOTIFY_DEFAULT, 10, 0, 1, 0 },
 	{ "s@a.test", NOTIFY_DEFAULT, 4 * HOUR, 0, 1, 1 },
 	{ "s@a.test", NOTIFY_DEFAULT, 4 * HOUR, MSG_DELAY_NOTICED, 1, 0 },
@@ -184,19 +184,19 @@ static const struct who whos[] = {
 static void test_who_is_told(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(whos); i++) {
-		struct qmsg *m = message(whos[i].sender, whos[i].age, 0, whos[i].notify, 2);
+	for (size_t i = 0; i < ARRAY_LEN(told_rows); i++) {
+		struct qmsg *m = message(told_rows[i].sender, told_rows[i].age, 0, told_rows[i].notify, 2);
 		struct record *rec;
 
-		m->flags = whos[i].flags;
+		m->flags = told_rows[i].flags;
 		answer(m, 0, OUTCOME_BOUNCED, "5.1.1", "no");
 		answer(m, 1, OUTCOME_DEFERRED, "4.4.1", "later");
 		rec = collect(m, true, true);
 		assert_row(i, rec->op.results_n == 2);
-		assert_row(i, rec->failed_n == whos[i].failed);
-		assert_row(i, rec->delayed_n == whos[i].delayed);
-		assert_row(i, rec->op.set_flags == (whos[i].delayed != 0 ? MSG_DELAY_NOTICED : 0));
-		assert_row(i, rec->composed == (whos[i].failed + whos[i].delayed == 0));
+		assert_row(i, rec->failed_n == told_rows[i].failed);
+		assert_row(i, rec->delayed_n == told_rows[i].delayed);
+		assert_row(i, rec->op.set_flags == (told_rows[i].delayed != 0 ? MSG_DELAY_NOTICED : 0));
+		assert_row(i, rec->composed == (told_rows[i].failed + told_rows[i].delayed == 0));
 		assert_row(i, !rec->gone);
 		record_free(&rec);
 		message_free(&m);
