@@ -309,7 +309,8 @@ static int hello_take(struct channel *ch, const struct ipc_msg *m)
 	return 0;
 }
 
-static int message_take(struct channel *ch, struct ipc_msg *m)
+/* fd_lost: the descriptor that belongs to it found no room in this process. */
+static int message_take(struct channel *ch, struct ipc_msg *m, bool fd_lost)
 {
 	struct request *rq;
 
@@ -319,9 +320,11 @@ static int message_take(struct channel *ch, struct ipc_msg *m)
 		/* A reply nobody waits for any more (cancelled, timed out) is dropped. */
 		rq = request_find(ch, m->id);
 		if (rq != NULL)
-			request_answer(rq, 0, m);
+			request_answer(rq, fd_lost ? ERR_NOMEM : 0, fd_lost ? NULL : m);
 		return 0;
 	}
+	if (fd_lost)
+		return ERR_NOMEM;
 	for (const struct ipc_handler *h = ch->conf.handlers; h != NULL && h->fn != NULL; h++)
 		if (h->type == m->type)
 			return h->fn(ch, m, ch->conf.handler_ctx != NULL ? ch->conf.handler_ctx : ch->conf.ctx);
@@ -366,7 +369,7 @@ static int frame_take(struct channel *ch)
 	if ((flags & FRAME_FD) != 0)
 		r = fd_claim(ch, &m.fd);
 	if (r == 0)
-		r = message_take(ch, &m);
+		r = message_take(ch, &m, (flags & FRAME_FD) != 0 && m.fd < 0);
 	if (r != 0)
 		log_warn("ipc: %s from %s[%ld] refused: %s, type=%u", ch->conf.proto,
 		    role_name((enum role)(ch->hello_seen ? ch->peer_role : ch->conf.peer_role)),
@@ -464,7 +467,8 @@ static void channel_finish(void *ctx)
 		free(o);
 	}
 	for (unsigned i = 0; i < ch->in_fds_n; i++)
-		(void)close(ch->in_fds[i]);
+		if (ch->in_fds[i] >= 0)
+			(void)close(ch->in_fds[i]);
 	loop_task_del(ch->loop, &ch->flush_task);
 	loop_task_del(ch->loop, &ch->close_task);
 	bytes_done(ch, &ch->in, buf_len(&ch->in));

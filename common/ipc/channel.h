@@ -76,7 +76,8 @@ size_t channel_backlog(const struct channel *ch);
 struct buf *channel_begin(struct channel *ch);
 void channel_end(struct channel *ch, uint16_t type, uint32_t id, bool reply, int fd);
 
-/* A reply's callback: r is 0 and m the reply, or r is negative (ERR_CLOSED, ERR_TIMEOUT) and m NULL. */
+/* A reply's callback: r is 0 and m the reply, or r is negative and m NULL: ERR_CLOSED, ERR_TIMEOUT, or
+ * ERR_NOMEM when it came with a descriptor that this process has no room for. */
 typedef void ipc_reply_fn(void *ctx, int r, struct ipc_msg *m);
 /* After channel_begin() and the encoder: sends as a request; fn is called exactly once
  * unless channel_cancel() comes before. timeout_ms 0: none. Returns the request's id,

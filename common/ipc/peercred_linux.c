@@ -53,6 +53,9 @@ ssize_t peercred_recv(int fd, void *p, size_t n, int *fds, unsigned fds_max, uns
 			*have_cred_r = 1;
 		}
 	}
+	/* This process has as many descriptors as it may: the kernel threw it away. */
+	if ((m.msg_flags & MSG_CTRUNC) != 0 && *fds_n_r == 0 && fds_max != 0)
+		fds[(*fds_n_r)++] = -1;
 	return got;
 }
 

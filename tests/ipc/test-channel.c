@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -330,6 +331,49 @@ static void asked_too_late(void **state)
 	(void)close(sv[1]);
 }
 
+static int passed_fd;
+
+static int on_lookup_passing(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	struct account_lookup_reply r = { .kind = ADDRESS_LOCAL };
+
+	(void)ctx;
+	IPC_REPLY_FD(ch, account_lookup_reply, m->id, &r, passed_fd);
+	return 0;
+}
+
+/* The descriptor of a reply finds no room in this process: that request fails, the channel and the next one live. */
+static void no_room_for_descriptor(void **state)
+{
+	static const struct ipc_handler passing[] = { { account_lookup_MSG, on_lookup_passing }, { 0, NULL } };
+	struct account_lookup q = { .address = SLICE_LIT("x") };
+	struct side a = { 0 }, b = { 0 };
+	struct channel_conf ca = conf_for(&a, ROLE_SMTPD, ROLE_ACCOUNTD), cb = conf_for(&b, ROLE_ACCOUNTD, ROLE_SMTPD);
+	struct rlimit old, none;
+	int sv[2];
+
+	(void)state;
+	cb.handlers = passing;
+	pair_fds(sv);
+	a.ch = channel_new(loop, sv[0], &ca);
+	b.ch = channel_new(loop, sv[1], &cb);
+	turns(4);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	for (int i = 0; i < 3; i++) {
+		passed_fd = dup(0);
+		none = old;
+		none.rlim_cur = i == 1 ? 3 : old.rlim_cur;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+		(void)IPC_REQUEST(a.ch, account_lookup, &q, 0, on_reply, &a);
+		turns(6);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+		assert_int_equal(a.failed, i != 0);
+	}
+	assert_int_equal(a.replies, 2);
+	assert_int_equal(a.last_r, 0);
+	shut(&a, &b);
+}
+
 /* A channel that carries secrets keeps nothing of them on either side once they are handled. */
 static struct slice seen_secret;
 
@@ -452,7 +496,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests), cmocka_unit_test(descriptors), cmocka_unit_test(hostile),
 		cmocka_unit_test(handshakes), cmocka_unit_test(deaf_peer),
-		cmocka_unit_test(asked_too_late), cmocka_unit_test(secrets), cmocka_unit_test(too_many_descriptors),
+		cmocka_unit_test(asked_too_late), cmocka_unit_test(no_room_for_descriptor),
+		cmocka_unit_test(secrets), cmocka_unit_test(too_many_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
