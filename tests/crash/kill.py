@@ -41,17 +41,16 @@ class Sender(threading.Thread):
                     if c is None:
                         c = smtplib.SMTP(self.system.addr, h.SMTP, local_hostname="client.test", timeout=60)
                         c.ehlo()
-                    c.mail("abc@naver.test")
-                    code, _ = c.rcpt(self.rcpt)
-                    if code >= 500:
-                        self.bad.append((n, code))
+                    code, _ = c.mail("abc@naver.test")
+                    if code == 250:
+                        code, _ = c.rcpt(self.rcpt)
                     if code == 250:
                         code, _ = c.data(text)
                         if code == 250:
                             self.accepted[n] = True
                             continue
-                        if code >= 500:
-                            self.bad.append((n, code))
+                    if code >= 500:
+                        self.bad.append((n, code))
                     c.rset()
                 except (OSError, smtplib.SMTPException) as e:
                     if isinstance(e, smtplib.SMTPResponseException) and e.smtp_code >= 500:
