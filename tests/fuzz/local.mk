@@ -93,3 +93,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-imap-command
 tests_fuzz_fuzz_imap_command_SOURCES = %D%/fuzz-imap-command.c
 tests_fuzz_fuzz_imap_command_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_imap_command_LDADD = $(FUZZ_MAIN) imapd/libimapd.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-op
+tests_fuzz_fuzz_op_SOURCES = %D%/fuzz-op.c
+tests_fuzz_fuzz_op_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_op_LDADD = $(FUZZ_MAIN) $(SPOOL_LIBS)
