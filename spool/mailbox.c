@@ -37,6 +37,13 @@ int spool_mailbox_find(struct spool *s, uint64_t account, struct slice name, uin
 	return r;
 }
 
+bool spool_name_known(struct spool *s, uint64_t account, struct slice name)
+{
+	struct name_key k;
+
+	return index_has(s->ix, IX_NAME, name_key(&k, account, name));
+}
+
 int spool_mailbox_get(struct spool *s, uint64_t id, struct arena *a, struct ix_mailbox *m_r)
 {
 	struct ix_key k = key_u64(id);

@@ -96,6 +96,7 @@ struct list {
 	const struct spool_mailbox_list *in;
 	struct buf out;         /* struct spool_mailbox */
 	size_t size;
+	struct slice up[32];    /* the last parent looked at, by its depth */
 };
 
 static int count_one(void *ctx, const struct row *row)
@@ -140,34 +141,28 @@ static int list_put(struct list *l, struct slice name, const struct ix_name *n)
 	return buf_err(&l->out);
 }
 
-static bool list_has(const struct list *l, struct slice name)
-{
-	const struct spool_mailbox *v = (const struct spool_mailbox *)(const void *)l->out.p;
-
-	for (size_t n = buf_len(&l->out) / sizeof(*v); n-- > 0;)
-		if (slice_eq(v[n].name, name))
-			return true;
-	return false;
-}
-
-/* Parents that are gone, or never were, while what is below them is there (RFC 9051 6.3.5). */
+/*
+ * Parents that are gone, or never were, while what is below them is there (RFC 9051 6.3.5). Names
+ * come in byte order, in which those with one prefix are together: the last parent of each
+ * level is enough to know what was looked at.
+ */
 static int list_parents(struct list *l, struct slice name)
 {
 	static const struct ix_name none;
 	struct slice up = mbox_name_parent(name);
-	uint64_t id;
+	size_t depth = 0;
 	int r;
 
-	if (up.len == 0)
+	for (size_t i = 0; i < up.len; i++)
+		depth += up.p[i] == '/';
+	if (up.len == 0 || depth >= ARRAY_LEN(l->up) || slice_eq(l->up[depth], up))
 		return 0;
 	if ((r = list_parents(l, up)) != 0)
 		return r;
-	if (!mbox_name_match(l->in->pattern, up) && l->in->pattern.len != 0)
+	l->up[depth] = up;
+	if ((l->in->pattern.len != 0 && !mbox_name_match(l->in->pattern, up)) || spool_name_known(l->svc->spool, l->s->account, up))
 		return 0;
-	r = spool_mailbox_find(l->svc->spool, l->s->account, up, &id);
-	if (r != ERR_NOTFOUND)
-		return r;
-	return list_has(l, up) ? 0 : list_put(l, up, &none);
+	return list_put(l, up, &none);
 }
 
 static int list_name(void *ctx, struct slice name, const struct ix_name *n)
@@ -180,10 +175,12 @@ static int list_name(void *ctx, struct slice name, const struct ix_name *n)
 		return ERR_NOMEM;
 	if (n->mailbox != 0 && (r = list_parents(l, copy)) != 0)
 		return r;
-	if (l->in->pattern.len != 0 && !mbox_name_match(l->in->pattern, copy))
-		return 0;
-	/* Its name was listed already, as a parent that is gone: it is one that is subscribed to. */
-	return n->mailbox == 0 && list_has(l, copy) ? 0 : list_put(l, copy, n);
+	return l->in->pattern.len != 0 && !mbox_name_match(l->in->pattern, copy) ? 0 : list_put(l, copy, n);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	return slice_cmp(((const struct spool_mailbox *)a)->name, ((const struct spool_mailbox *)b)->name);
 }
 
 int request_mailbox_list(struct service *svc, struct peer *p, struct ipc_msg *m)
@@ -198,6 +195,8 @@ int request_mailbox_list(struct service *svc, struct peer *p, struct ipc_msg *m)
 		r = spool_names(svc->spool, l.s->account, list_name, &l);
 	out.mailboxes = (struct spool_mailbox *)(void *)l.out.p;
 	out.mailboxes_n = (uint32_t)(buf_len(&l.out) / sizeof(*out.mailboxes));
+	if (out.mailboxes_n != 0)
+		qsort(out.mailboxes, out.mailboxes_n, sizeof(*out.mailboxes), by_name);
 	if (!service_refused(svc, p, m->id, r))
 		(void)ANSWER(svc, p, m->id, spool_mailboxes, &out);
 	buf_free(&l.out);

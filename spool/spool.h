@@ -86,6 +86,8 @@ int spool_summary(struct spool *s, uint64_t bodyid, struct arena *a, struct slic
 bool spool_file_used(struct spool *s, uint64_t file);
 
 int spool_mailbox_find(struct spool *s, uint64_t account, struct slice name, uint64_t *id_r) MUST_CHECK;
+/* Is there a mailbox of that name, or a subscription to it? */
+bool spool_name_known(struct spool *s, uint64_t account, struct slice name);
 int spool_mailbox_get(struct spool *s, uint64_t id, struct arena *a, struct ix_mailbox *m_r) MUST_CHECK;
 /* The names of an account, in byte order. */
 typedef int spool_name_fn(void *ctx, struct slice name, const struct ix_name *n);

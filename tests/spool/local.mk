@@ -39,3 +39,6 @@ tests_spool_test_mailbox_LDADD = $(ENGINE_TEST_LIBS)
 UNIT_TESTS += tests/spool/test-model
 tests_spool_test_model_SOURCES = %D%/test-model.c %D%/model.c %D%/model.h
 tests_spool_test_model_LDADD = $(ENGINE_TEST_LIBS)
+UNIT_TESTS += tests/spool/test-sessions
+tests_spool_test_sessions_SOURCES = %D%/test-sessions.c
+tests_spool_test_sessions_LDADD = tests/spool/libpeers.a tests/spool/libdisk.a $(SPOOL_LIBS) $(UNIT_LIBS)
