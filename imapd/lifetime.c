@@ -43,7 +43,7 @@ struct imap_session *imap_session_new(const struct imap_env *env, const struct i
 	imap_capability_print(s, s->out);
 	buf_add_cstr(s->out, "] Pabal is ready\r\n");
 	imap_timer_set(s);
-	s->host.flush(s->host.ctx);
+	s->host.ran(s->host.ctx);
 	return s;
 }
 
@@ -110,7 +110,7 @@ void imap_session_timer(struct imap_session *s)
 		if (buf_len(s->out) == 0)
 			buf_add_cstr(s->out, "* OK Still here\r\n");
 		s->idle_ms = now;
-		s->host.flush(s->host.ctx);
+		s->host.ran(s->host.ctx);
 	}
 	imap_timer_set(s);
 }

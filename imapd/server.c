@@ -111,10 +111,8 @@ static void client_run(void *ctx)
 {
 	struct client *c = ctx;
 
-	if (c->over)
-		return;
-	imap_session_run(c->s);
-	client_pace(c);
+	if (!c->over)
+		imap_session_run(c->s);
 }
 
 static void client_again(void *ctx)
@@ -142,13 +140,14 @@ static void client_timer_set(void *ctx, uint64_t ms)
 		loop_timer_set(c->srv->d->loop, &c->timer, ms, client_timer, c);
 }
 
-static void client_flush(void *ctx)
+static void client_ran(void *ctx)
 {
 	struct client *c = ctx;
 
 	if (c->conn == NULL)
 		return;
-	conn_kick(c->conn);
+	if (conn_out_len(c->conn) != 0)
+		conn_kick(c->conn);
 	if (c->s != NULL)
 		client_pace(c);
 }
@@ -192,7 +191,7 @@ static bool client_start(struct client *c)
 {
 	struct imap_host host = { .in = conn_in(c->conn), .out = conn_out(c->conn), .peer = conn_peer_addr(c->conn),
 		.loopback = conn_peer_is_loopback(c->conn), .again = client_again, .timer = client_timer_set,
-		.flush = client_flush, .over = client_over, .ctx = c };
+		.ran = client_ran, .over = client_over, .ctx = c };
 
 	conn_set_timeout(c->conn, c->srv->d->conf->imap_timeout * MS_PER_S);
 	LIST_INSERT_HEAD(&c->srv->clients, c, link);

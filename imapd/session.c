@@ -45,7 +45,7 @@ void imap_session_bye(struct imap_session *s, const char *text)
 		return;
 	log_info("client=%s, user=%s, bye: %s", log_esc(slice_cstr(s->host.peer)), log_esc(s->user), text);
 	buf_addf(s->out, "* BYE %s\r\n", text);
-	s->host.flush(s->host.ctx);
+	s->host.ran(s->host.ctx);
 	session_over(s, false);
 }
 
@@ -218,8 +218,8 @@ static void on_reply(void *ctx, const struct imap_reply *rep)
 		return;
 	if (cmd_result(s, r) || r == RUN_INPUT)
 		imap_session_run(s);
-	else if (buf_len(s->out) != 0)
-		s->host.flush(s->host.ctx);
+	else
+		s->host.ran(s->host.ctx);
 }
 
 enum imap_run imap_ask(struct imap_session *s, uint16_t type, const void *m, imap_handler_fn *handler)
@@ -335,8 +335,7 @@ void imap_session_run(struct imap_session *s)
 	while (!s->over && session_step(s))
 		;
 	s->running = false;
-	if (buf_len(s->out) != 0)
-		s->host.flush(s->host.ctx);
+	s->host.ran(s->host.ctx);
 }
 
 bool imap_session_reading(const struct imap_session *s)

@@ -38,8 +38,8 @@ struct imap_host {              /* of one session; copied */
 	void (*again)(void *ctx);
 	/* Call imap_session_timer() in ms; 0: not any more. */
 	void (*timer)(void *ctx, uint64_t ms);
-	/* There is something in out. */
-	void (*flush)(void *ctx);
+	/* It has done something, whoever made it: there may be something in out, and reading may go on or pause. */
+	void (*ran)(void *ctx);
 	/* The session is over: send what is in out unless abort is set, and close. Do not free it from within. */
 	void (*over)(void *ctx, bool abort);
 	void *ctx;

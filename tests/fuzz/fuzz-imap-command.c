@@ -155,7 +155,7 @@ static bool answer(void)
 
 static void on_again(void *ctx) { (void)ctx; again = true; }
 static void on_timer(void *ctx, uint64_t ms) { (void)ctx; (void)ms; }
-static void on_flush(void *ctx) { (void)ctx; }
+static void on_ran(void *ctx) { (void)ctx; }
 static void on_over(void *ctx, bool abort_) { (void)ctx; (void)abort_; over = true; }
 static void no_log(enum log_level level, const char *text) { (void)level; (void)text; }
 
@@ -187,7 +187,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf in = BUF_INIT(256 * 1024), out = BUF_INIT(16 * 1024 * 1024);
 	struct imap_host host = { .in = &in, .out = &out, .peer = "127.0.0.1", .loopback = true, .again = on_again,
-		.timer = on_timer, .flush = on_flush, .over = on_over };
+		.timer = on_timer, .ran = on_ran, .over = on_over };
 	struct imap_session *s;
 	struct slice rest;
 	size_t step;

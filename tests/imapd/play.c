@@ -11,7 +11,7 @@ struct imap_env player_env = {
 
 static void on_again(void *ctx) { ((struct player *)ctx)->again = true; }
 static void on_timer(void *ctx, uint64_t ms) { ((struct player *)ctx)->timer_ms = ms; }
-static void on_flush(void *ctx) { (void)ctx; }
+static void on_ran(void *ctx) { (void)ctx; }
 static void on_over(void *ctx, bool abort)
 {
 	struct player *p = ctx;
@@ -23,7 +23,7 @@ static void on_over(void *ctx, bool abort)
 void player_start(struct player *p, struct fake *f)
 {
 	struct imap_host host = { .in = &p->in, .out = &p->out, .peer = "127.0.0.1", .loopback = true,
-		.again = on_again, .timer = on_timer, .flush = on_flush, .over = on_over, .ctx = p };
+		.again = on_again, .timer = on_timer, .ran = on_ran, .over = on_over, .ctx = p };
 
 	memset(p, 0, sizeof(*p));
 	p->f = f;

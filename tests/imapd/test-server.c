@@ -18,6 +18,7 @@ struct fixture {
 	uint32_t flags;         /* of message 2 */
 	unsigned closed;
 	bool all_closed, again;
+	int file;
 };
 
 static int make_memfd(const void *p, size_t n)
@@ -153,6 +154,38 @@ static int on_body_get(struct channel *ch, struct ipc_msg *m, void *ctx)
 	return 0;
 }
 
+static int on_body_file(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	struct fixture *f = ctx;
+	struct spool_body_file_reply reply = { .file = 5 };
+	int fd = memfd_create("body", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	f->file = dup(fd);
+	assert_true(f->file >= 0);
+	IPC_REPLY_FD(ch, spool_body_file_reply, m->id, &reply, fd);
+	return 0;
+}
+
+static int on_append(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	struct fixture *f = ctx;
+	struct arena *a = arena_new(1 << 20);
+	struct spool_append q;
+	struct spool_appended reply = { 77, 9 };
+	uint8_t *got = malloc(BIG);
+
+	assert_int_equal(IPC_DECODE(m, spool_append, a, &q), 0);
+	assert_true(q.body.file == 5 && q.body.size == BIG && q.body.bytes.len == 0 && q.cached.len != 0);
+	assert_int_equal(pread(f->file, got, BIG, 0), BIG);
+	assert_memory_equal(got, f->big, BIG);
+	close(f->file);
+	free(got);
+	arena_free(&a);
+	IPC_REPLY(ch, spool_appended, m->id, &reply);
+	return 0;
+}
+
 static int on_unselect(struct channel *ch, struct ipc_msg *m, void *ctx)
 {
 	struct spool_unselect q;
@@ -169,6 +202,8 @@ static const struct ipc_handler spool_handlers[] = {
 	{ spool_unselect_MSG, on_unselect },
 	{ spool_store_MSG, on_store },
 	{ spool_body_get_MSG, on_body_get },
+	{ spool_body_file_MSG, on_body_file },
+	{ spool_append_MSG, on_append },
 	{ 0, NULL },
 };
 
@@ -259,6 +294,23 @@ static void two_clients(void **state)
 	edge_hear_close(&c);
 	edge_hang_up(&d);
 	edge_wait(&f.e, &f.all_closed, "CLOSE of both sessions");
+	end(&f);
+}
+
+static void large_append(void **state)
+{
+	struct fixture f;
+	struct edge_client c;
+
+	(void)state;
+	start(&f, "allow_plaintext_login = yes\n");
+	login(&f, &c);
+	edge_say(&c, "a APPEND INBOX {3145728+}\r\n");
+	edge_say_bytes(&c, slice_of(f.big, BIG));
+	edge_say(&c, "\r\nb NOOP\r\n");
+	edge_hear(&c, "a OK [APPENDUID 77 9]");
+	edge_hear(&c, "b OK");
+	edge_hang_up(&c);
 	end(&f);
 }
 
@@ -360,6 +412,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(two_clients),
+		cmocka_unit_test(large_append),
 		cmocka_unit_test(many_messages),
 		cmocka_unit_test(spool_restarts),
 		cmocka_unit_test(refusals),
