@@ -20,7 +20,7 @@
 #include "common/ipc/proto_master.h"
 #include "common/ipc/proto_spool.h"
 
-enum { MASTER_FD = 3, NOFILE_DEFAULT = 1024 };
+enum { MASTER_FD = 3, NOFILE_DEFAULT = 1024, HOLD_OUT = 8 * 1024 * 1024 };
 
 /* A channel to a peer; before GO only what master told of it. */
 struct peer {
@@ -118,7 +118,8 @@ static void peer_connect(struct peer *p)
 	struct frame *f = p->f;
 	struct channel_conf c = { .proto = p->proto, .role = (uint8_t)f->d.spec->role,
 	    .peer_role = p->info.role, .peer_uid = (uid_t)p->info.uid, .handlers = p->spec->handlers,
-	    .on_open = peer_opened, .on_close = peer_closed, .ctx = p, .handler_ctx = &f->d };
+	    .on_open = peer_opened, .on_close = peer_closed, .ctx = p, .handler_ctx = &f->d,
+	    .hold_out = p->info.is_server != 0 ? HOLD_OUT : 0 };
 	int fd = p->fd;
 
 	p->fd = -1;

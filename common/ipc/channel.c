@@ -49,8 +49,9 @@ struct channel {
 	struct channel_conf conf;
 	int fd;
 	struct loop_fd lfd;
-	struct loop_task flush_task, close_task;
+	struct loop_task flush_task, close_task, read_task;
 	bool hello_seen, closed;
+	bool held;                      /* nothing is read until the peer has taken what waits for it */
 	int why;
 	uint32_t next_id;
 	size_t frame_start;             /* of the frame that is being encoded, in out */
@@ -82,6 +83,8 @@ static void bytes_done(const struct channel *ch, struct buf *b, size_t n)
 }
 
 static void channel_flush(void *ctx);
+static bool hold_wanted(const struct channel *ch, size_t at);
+static void read_again(void *ctx);
 static void channel_finish(void *ctx);
 static void channel_ready(void *ctx, unsigned events);
 
@@ -278,10 +281,15 @@ static void channel_flush(void *ctx)
 	if (ch->closed)
 		return;
 	r = send_some(ch);
-	if (r == ERR_CLOSED)
+	if (r == ERR_CLOSED) {
 		channel_fail(ch, r);
-	else
-		loop_fd_set(ch->loop, &ch->lfd, r == ERR_AGAIN ? LOOP_READ | LOOP_WRITE : LOOP_READ);
+		return;
+	}
+	if (ch->held && !hold_wanted(ch, ch->conf.hold_out / 2)) {
+		ch->held = false;
+		loop_task_add(ch->loop, &ch->read_task, read_again, ch);
+	}
+	loop_fd_set(ch->loop, &ch->lfd, (ch->held ? 0u : LOOP_READ) | (r == ERR_AGAIN ? LOOP_WRITE : 0u));
 }
 
 /* ---- receiving ------------------------------------------------------------ */
@@ -407,24 +415,48 @@ static int recv_some(struct channel *ch)
 	return n == READ_CHUNK ? 0 : ERR_AGAIN;
 }
 
+static bool hold_wanted(const struct channel *ch, size_t at)
+{
+	return ch->conf.hold_out != 0 && buf_len(&ch->out) >= at;
+}
+
+static void frames_take(struct channel *ch)
+{
+	int r = 0;
+
+	while (r == 0 && !ch->closed && !hold_wanted(ch, ch->conf.hold_out))
+		r = frame_take(ch);
+	if (r != 0 && r != ERR_AGAIN)
+		channel_fail(ch, r);
+}
+
 static void channel_read(struct channel *ch)
 {
 	size_t turn = 0;
-	int r = 0, f;
+	int r = 0;
 
-	while (r == 0 && turn < READ_TURN && !ch->closed) {
+	frames_take(ch);        /* those that a hold left */
+	while (r == 0 && turn < READ_TURN && !ch->closed && !hold_wanted(ch, ch->conf.hold_out)) {
 		size_t before = buf_len(&ch->in);
 
 		r = recv_some(ch);
 		turn += buf_len(&ch->in) - before;
-		do
-			f = ch->closed ? ERR_AGAIN : frame_take(ch);
-		while (f == 0);
-		if (f != ERR_AGAIN)
-			channel_fail(ch, f);
+		frames_take(ch);
 	}
 	if (r != 0 && r != ERR_AGAIN)
 		channel_fail(ch, r);
+	if (!ch->closed && hold_wanted(ch, ch->conf.hold_out)) {
+		ch->held = true;
+		loop_fd_set(ch->loop, &ch->lfd, LOOP_WRITE);
+	}
+}
+
+static void read_again(void *ctx)
+{
+	struct channel *ch = ctx;
+
+	if (!ch->closed && !ch->held)
+		channel_read(ch);
 }
 
 static void channel_ready(void *ctx, unsigned events)
@@ -435,7 +467,7 @@ static void channel_ready(void *ctx, unsigned events)
 		return;
 	if ((events & LOOP_WRITE) != 0)
 		loop_task_add(ch->loop, &ch->flush_task, channel_flush, ch);
-	if ((events & LOOP_READ) != 0)
+	if ((events & LOOP_READ) != 0 && !ch->held)
 		channel_read(ch);
 }
 
@@ -470,6 +502,7 @@ static void channel_finish(void *ctx)
 		if (ch->in_fds[i] >= 0)
 			(void)close(ch->in_fds[i]);
 	loop_task_del(ch->loop, &ch->flush_task);
+	loop_task_del(ch->loop, &ch->read_task);
 	loop_task_del(ch->loop, &ch->close_task);
 	bytes_done(ch, &ch->in, buf_len(&ch->in));
 	bytes_done(ch, &ch->out, buf_len(&ch->out));

@@ -45,6 +45,9 @@ struct channel_conf {
 	uint32_t max_frame;             /* bytes taken in one frame; 0: IPC_MAX_FRAME */
 	size_t max_out;                 /* bytes waiting to be sent before the peer counts as dead; 0: 64 MiB */
 	bool secret;                    /* passwords pass: bytes are wiped when they are sent, or handled */
+	/* A server's side: while so many bytes wait to be sent nothing more is read from this peer, so
+	 * that many large answers asked for at once do not pile up; 0: never. For one side of a pair only. */
+	size_t hold_out;
 	const struct ipc_handler *handlers;     /* requests and events; ends with fn == NULL */
 	void (*on_open)(struct channel *ch, void *ctx);         /* HELLO has come; may be NULL */
 	void (*on_close)(struct channel *ch, int why, void *ctx);/* may be NULL */

@@ -477,6 +477,54 @@ static void too_many_descriptors(void **state)
 	log_capture(NULL);
 }
 
+static int on_big(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	static const uint8_t bytes[100000];
+	struct spool_body_got got = { .bytes = slice_of(bytes, sizeof(bytes)) };
+	struct spool_stats q;
+
+	if (IPC_DECODE(m, spool_stats, NULL, &q) != 0)
+		return ERR_SYNTAX;
+	((struct side *)ctx)->got++;
+	IPC_REPLY(ch, spool_body_got, m->id, &got);
+	return 0;
+}
+
+static void on_big_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	(void)m;
+	*(r == 0 ? &((struct side *)ctx)->replies : &((struct side *)ctx)->failed) += 1;
+}
+
+/* Asked for far more at once than may wait: the server answers as fast as the peer takes it. */
+static void held_server(void **state)
+{
+	static const struct ipc_handler big[] = { { spool_stats_MSG, on_big }, { 0, NULL } };
+	struct spool_stats q = { 0 };
+	struct side a = { 0 }, b = { 0 };
+	struct channel_conf ca = conf_for(&a, ROLE_IMAPD, ROLE_SPOOLD), cb = conf_for(&b, ROLE_SPOOLD, ROLE_IMAPD);
+	size_t most = 0;
+	int sv[2];
+
+	(void)state;
+	cb.handlers = big;
+	cb.hold_out = 300000;
+	cb.max_out = 1000000;
+	pair_fds(sv);
+	a.ch = channel_new(loop, sv[0], &ca);
+	b.ch = channel_new(loop, sv[1], &cb);
+	for (int i = 0; i < 500; i++)
+		(void)IPC_REQUEST(a.ch, spool_stats, &q, 0, on_big_reply, &a);
+	for (int i = 0; i < 20000 && a.replies < 500 && b.ch != NULL; i++) {
+		turns(1);
+		if (b.ch != NULL && channel_backlog(b.ch) > most)
+			most = channel_backlog(b.ch);
+	}
+	assert_int_equal(a.replies, 500);
+	assert_true(most < 500000);
+	shut(&a, &b);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -495,7 +543,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests), cmocka_unit_test(descriptors), cmocka_unit_test(hostile),
-		cmocka_unit_test(handshakes), cmocka_unit_test(deaf_peer),
+		cmocka_unit_test(handshakes), cmocka_unit_test(deaf_peer), cmocka_unit_test(held_server),
 		cmocka_unit_test(asked_too_late), cmocka_unit_test(no_room_for_descriptor),
 		cmocka_unit_test(secrets), cmocka_unit_test(too_many_descriptors),
 	};
