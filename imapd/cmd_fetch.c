@@ -155,11 +155,11 @@ static enum imap_run items_step(struct imap_session *s, struct fetch_args *a)
 		if (a->items[a->item].kind == FETCH_SECTION) {
 			if ((r = fetch_section_step(s)) != RUN_DONE)
 				return r;
-			if (imap_out_full(s) && a->item < a->items_n)
-				return RUN_AGAIN;
 		} else {
 			fetch_print_item(s, a, &a->items[a->item++]);
 		}
+		if (imap_out_full(s) && a->item < a->items_n)
+			return RUN_AGAIN;
 	}
 	print_end(s, a);
 	a->phase = FETCH_NEXT;

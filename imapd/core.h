@@ -59,6 +59,7 @@ struct imap_cmd {
 	imap_handler_fn *handler;
 	struct imap_request *request;   /* what is waited for */
 	void (*cleanup)(struct imap_session *s);        /* what is not in the arena */
+	bool input;                     /* it waits for the client */
 	bool quiet;                     /* own changes of flags are told by the command itself */
 	enum imap_verdict verdict;
 	struct slice code;              /* in the brackets, may be empty */
@@ -81,7 +82,7 @@ struct imap_session {
 	unsigned epoch;                 /* how often it went */
 	/* the rest */
 	unsigned errors, refused_logins;
-	bool running, over, eof;
+	bool running, over, eof, stop;
 	uint64_t started_ms, lost_ms, idle_ms;  /* idle_ms: last sign of life in IDLE, 0 outside */
 };
 

@@ -344,7 +344,7 @@ static void server_stop(struct daemon *d)
 	srv->stopping = true;
 	LIST_FOREACH(c, &srv->clients, link)
 		if (c->s != NULL)
-			imap_session_bye(c->s, "The server is being stopped, connect again");
+			imap_session_stop(c->s);
 	server_check_done(srv);
 }
 

@@ -182,6 +182,7 @@ static enum imap_run finish_step(struct imap_session *s)
 /* True: go on at once. */
 static bool cmd_result(struct imap_session *s, enum imap_run r)
 {
+	s->cmd.input = r == RUN_INPUT;
 	switch (r) {
 	case RUN_DONE:
 		if (s->cmd.arena != NULL)
@@ -312,6 +313,15 @@ static bool read_next(struct imap_session *s)
 	return false;
 }
 
+static const char stop_text[] = "The server is being stopped, connect again";
+
+void imap_session_stop(struct imap_session *s)
+{
+	s->stop = true;
+	if (s->cmd.arena == NULL || s->cmd.input)
+		imap_session_bye(s, stop_text);
+}
+
 static bool session_step(struct imap_session *s)
 {
 	if (buf_err(s->out) != 0) {
@@ -322,9 +332,11 @@ static bool session_step(struct imap_session *s)
 		return false;
 	if (s->cmd.arena != NULL)
 		return s->cmd.request == NULL && cmd_result(s, s->cmd.step(s));
-	if (s->lost)
+	if (s->stop) {
+		imap_session_bye(s, stop_text);
 		return false;
-	return read_next(s);
+	}
+	return !s->lost && read_next(s);
 }
 
 void imap_session_run(struct imap_session *s)

@@ -54,6 +54,8 @@ void imap_session_run(struct imap_session *s);
 void imap_session_timer(struct imap_session *s);
 /* The client closed its side: what is asked is finished, then it is over. */
 void imap_session_eof(struct imap_session *s);
+/* Finishes the command that is being done, takes no other, and says BYE. */
+void imap_session_stop(struct imap_session *s);
 /* "* BYE text" and over. text is also logged. */
 void imap_session_bye(struct imap_session *s, const char *text);
 /* For the owner of the backend: a change of the bound session's mailbox; spoold went, and came back. */

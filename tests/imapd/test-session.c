@@ -177,6 +177,23 @@ static void test_spool_restart(void **state)
 	play_end(&f, p, 1);
 }
 
+static void test_stop(void **state)
+{
+	(void)state;
+	play_begin(&f, p, 2, 1);
+	play(p, 2, "1> s SELECT INBOX\n2> i IDLE\n2< + idling\n");
+	buf_consume(&p[0].out, buf_len(&p[0].out));
+	/* what is being done is finished and answered, nothing more is begun */
+	buf_add_cstr(&p[0].in, "a STORE 1 +FLAGS.SILENT \\Seen\r\nb NOOP\r\n");
+	imap_session_run(p[0].s);
+	imap_session_stop(p[0].s);
+	imap_session_stop(p[1].s);
+	play(p, 2, "1.\n2< * BYE The server is being stopped, connect again\n2!\n");
+	player_settle(p, 2);
+	play(p, 2, "1< a OK Stored\n1< * BYE The server is being stopped, connect again\n1.\n1!\n");
+	play_end(&f, p, 2);
+}
+
 static void no_log(enum log_level level, const char *text)
 {
 	(void)level;
@@ -200,6 +217,7 @@ int main(void)
 		cmocka_unit_test_setup(test_times, quiet),
 		cmocka_unit_test_setup(test_pipelining, quiet),
 		cmocka_unit_test_setup(test_spool_restart, quiet),
+		cmocka_unit_test_setup(test_stop, quiet),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
