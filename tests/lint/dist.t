@@ -5,7 +5,7 @@ top=$(pwd)
 missing() {
 	[ -e .git ] || return 0
 	tmp=$(mktemp -d)
-	(cd "${abs_top_builddir:-.}" && ${MAKE:-make} -s print-distfiles MAKEFLAGS=) | sed -e "s#^$top/##" -e 's#^\(\.\./\)*##' | sort -u > "$tmp/dist"
+	(cd "${abs_top_builddir:-.}" && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s print-distfiles) | sed -e "s#^$top/##" -e 's#^\(\.\./\)*##' | sort -u > "$tmp/dist"
 	git ls-files | while read -r f; do
 		case $f in
 		*.gitignore | .gitattributes) continue ;;
