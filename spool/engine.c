@@ -109,7 +109,8 @@ static void undo(struct spool *s)
 	index_abort(s->ix);
 	s->in_batch = false;
 	s->n = s->saved;
-	if (segs_load(s) != 0)
+	/* A log that could not be mended may have kept a part of the batch: only recovery will tell. */
+	if (segs_load(s) != 0 || log_broken(s->log))
 		s->dead = true;
 }
 

@@ -280,6 +280,15 @@ static void answer_send(struct service *svc, struct answer *a, int r)
 	free(a);
 }
 
+static void service_dead(struct service *svc)
+{
+	if (svc->dead)
+		return;
+	svc->dead = true;
+	log_error("spool: cannot go on; starting anew recovers what was accepted");
+	svc->sc.dead(svc->sc.ctx);
+}
+
 static void commit_once(struct service *svc)
 {
 	struct answer_list list = STAILQ_HEAD_INITIALIZER(list);
@@ -290,17 +299,15 @@ static void commit_once(struct service *svc)
 		log_error("spool: a batch failed: %s", err_str(r));
 		svc->hint_due = 0;
 	}
+	/* What became of the batch is known only after the next start: better no answer than a wrong one. */
+	if (spool_is_dead(svc->spool))
+		service_dead(svc);
 	STAILQ_CONCAT(&list, &svc->answers);
 	while ((a = STAILQ_FIRST(&list)) != NULL) {
 		STAILQ_REMOVE_HEAD(&list, link);
 		answer_send(svc, a, r);
 	}
 	send_hint(svc);
-	if (spool_is_dead(svc->spool) && !svc->settled) {
-		svc->settled = true;
-		log_error("spool: cannot go on; starting anew recovers what was accepted");
-		svc->sc.dead(svc->sc.ctx);
-	}
 }
 
 static int dispatch(struct service *svc, struct peer *p, struct ipc_msg *m)
@@ -445,7 +452,7 @@ static void tick(void *ctx)
 	if (r != 0)
 		log_warn("spool: housekeeping: %s", err_str(r));
 	if (spool_is_dead(svc->spool))
-		commit_once(svc);
+		service_dead(svc);
 	loop_timer_set(svc->loop, &svc->tick, more ? TICK_BUSY_MS : TICK_MS, tick, svc);
 }
 

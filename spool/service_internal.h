@@ -112,7 +112,7 @@ struct service {
 	uint64_t next_clean, next_checkpoint;   /* monotonic, milliseconds */
 	uint64_t *orphans, orphans_n;   /* body files of the start's list, still to be looked at */
 	struct sync_job sweep;
-	bool sweeping, accepting, settled;
+	bool sweeping, accepting, dead;
 	uint8_t job_key[TOKEN_SECRET_SIZE];
 };
 

@@ -293,7 +293,7 @@ int request_outcome(struct service *svc, struct peer *p, struct ipc_msg *m)
 	if (in.notices_n != 0)
 		service_hint(svc, clock_wall_s());
 	if (in.release != 0 && spool_msg_get(svc->spool, in.msgid, svc->arena, &msg) == 0 && msg.due != 0)
-		service_hint(svc, msg.due);
+		service_hint(svc, msg.due > 2 ? msg.due : 2);
 	for (uint32_t i = 0; i < op.outcome.notices_n; i++)
 		log_debug("%s: notice for %s", queue_id(op.outcome.notices[i].msgid).s, queue_id(in.msgid).s);
 	(void)service_ok(svc, p, m->id, done.id);

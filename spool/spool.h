@@ -55,7 +55,8 @@ int spool_do(struct spool *s, struct spool_op *op, struct spool_done *res_r, str
 bool spool_in_batch(const struct spool *s);
 /* Bytes that wait for the flush. */
 size_t spool_pending(const struct spool *s);
-/* 0, or nothing of the batch happened. After ERR_CORRUPT, or when spool_is_dead(), the process has to start anew. */
+/* 0, or nothing of the batch happened; or spool_is_dead(): then the process has to start anew, and what of
+ * the batch is durable is known only after that (nobody may be told anything). */
 int spool_commit(struct spool *s) MUST_CHECK;
 void spool_abort(struct spool *s);
 bool spool_is_dead(const struct spool *s);

@@ -42,3 +42,6 @@ tests_spool_test_model_LDADD = $(ENGINE_TEST_LIBS)
 UNIT_TESTS += tests/spool/test-sessions
 tests_spool_test_sessions_SOURCES = %D%/test-sessions.c
 tests_spool_test_sessions_LDADD = tests/spool/libpeers.a tests/spool/libdisk.a $(SPOOL_LIBS) $(UNIT_LIBS)
+UNIT_TESTS += tests/spool/test-kill
+tests_spool_test_kill_SOURCES = %D%/test-kill.c
+tests_spool_test_kill_LDADD = $(ENGINE_TEST_LIBS)

@@ -17,18 +17,34 @@ const char *__lsan_default_suppressions(void)
 	return "leak:libdb";
 }
 
-static struct model saved;
+enum { BATCH_MAX = 8 };
+static struct model saved[BATCH_MAX + 1];       /* before the batch, and after each of its ops */
+static uint64_t saved_lsn[BATCH_MAX + 1];
 static bool derived;            /* something was reaped or cleaned: a new index has more */
+
+/* Some system call fails some calls from now, once or for good. */
+static void any_fault(unsigned within)
+{
+	static const enum disk_op ops[] = { DISK_FDATASYNC, DISK_FDATASYNC, DISK_PWRITEV, DISK_PWRITE, DISK_PWRITE, DISK_OPENAT, DISK_PREAD,
+		DISK_FSYNC, DISK_FTRUNCATE, DISK_RENAMEAT, DISK_UNLINKAT, DISK_MKDIRAT, DISK_FSTAT, DISK_FSTATVFS };
+	static const int errs[] = { EIO, ENOSPC, 0 };
+
+	if (roll(6) == 0)
+		disk_die(1 + roll(4 * within));
+	else
+		disk_fail(ops[roll(ARRAY_LEN(ops))], 1 + roll(within), errs[roll(ARRAY_LEN(errs))], roll(3) == 0);
+}
 
 static void batch(void)
 {
-	unsigned n = 1 + roll(8);
+	unsigned n = 1 + roll(BATCH_MAX), done = 0;
 	bool fault = roll(12) == 0;
 	int r = 0;
 
-	saved = model;
+	saved[0] = model;
+	saved_lsn[0] = spool_counters(sp)->applied;
 	if (fault)
-		disk_fail(roll(2) == 0 ? DISK_FDATASYNC : roll(2) == 0 ? DISK_PWRITEV : DISK_PWRITE, 1 + roll(3), roll(2) == 0 ? EIO : ENOSPC, roll(4) == 0);
+		any_fault(3);
 	for (unsigned i = 0; i < n; i++) {
 		r = model_step();
 		if (r == ERR_IO || r == ERR_FULL || r == ERR_NOMEM)
@@ -37,29 +53,30 @@ static void batch(void)
 			fail_msg("corrupt");
 		r = 0;
 		test_now_us += roll(3000000);
+		saved[++done] = model;
+		saved_lsn[done] = spool_counters(sp)->applied;
 	}
 	if (r != 0 || roll(25) == 0) {
 		spool_abort(sp);
-		model = saved;
+		model = saved[0];
 	} else if ((r = spool_commit(sp)) != 0) {
 		assert_true(fault);
-		model = saved;
+		model = saved[0];
 	}
 	disk_heal();
-	/* A log that could not be mended wants a new start. */
-	if (fault && r != 0) {
-		struct op_id none;
-		struct spool_op op = { .kind = OP_QUEUE_DO, .queue = { .verb = QUEUE_HOLD, .msgs = &none } };
-
-		if (do_op(&op, NULL) != 0 || do_accept("probe@x", "probe@x", "p") == 0) {
-			engine_crash();
-			engine_open();
-		} else {
-			op = (struct spool_op){ .kind = OP_QUEUE_DO, .queue = { .verb = QUEUE_DELETE, .msgs = &none, .msgs_n = 1 } };
-			none.id = spool_counters(sp)->last_id;
-			assert_int_equal(do_op(&op, NULL), 0);
-		}
-	}
+	if (!spool_is_dead(sp))
+		return;
+	/* A log that could not be mended wants a new start, which may find the first of the batch's ops. */
+	assert_true(fault);
+	engine_crash();
+	if (roll(2) == 0)
+		disk_power_cut();
+	engine_open();
+	while (done > 0 && saved_lsn[done] != spool_counters(sp)->applied)
+		done--;
+	assert_int_equal(saved_lsn[done], spool_counters(sp)->applied);
+	model = saved[done];
+	model_check("a log that could not be mended");
 }
 
 static void lose_index(void)
@@ -91,7 +108,7 @@ static void event(void)
 	uint64_t before;
 	bool more;
 
-	switch (roll(7)) {
+	switch (roll(8)) {
 	case 0:
 		engine_crash();
 		engine_open();
@@ -118,7 +135,22 @@ static void event(void)
 			assert_true(index_hash() == before);
 		break;
 	case 4:
-		assert_int_equal(spool_snapshot(sp), 0);
+		if (roll(2) == 0)
+			any_fault(8);
+		more = spool_snapshot(sp) != 0;
+		assert_true(!more || disk_struck());
+		disk_heal();
+		break;
+	case 6:
+		/* A start that fails does no harm to the next one. */
+		engine_crash();
+		any_fault(20);
+		if (engine_try_open() != 0) {
+			disk_heal();
+			engine_open();
+		}
+		disk_heal();
+		model_check("a start with a fault");
 		break;
 	case 5:
 		engine_close();
