@@ -4,13 +4,14 @@
 #include <unistd.h>
 
 #include "common/base/clock.h"
+#include "common/base/log.h"
 #include "common/mail/dsn.h"
 #include "common/mail/queueid.h"
 
 /* What smtpd puts in front of what it takes in: for the mailbox, never to be sent. */
 #define RETURN_PATH "Return-Path: <>\r\n"
 
-enum { NOTICE_HEADER_READ = 256 * 1024, NOTICE_MAX = 512 * 1024, BOUNDARY_TRIES = 8 };
+enum { NOTICE_HEADER_READ = 256 * 1024, NOTICE_MAX = 512 * 1024, NOTICE_RCPTS_MAX = 1000, BOUNDARY_TRIES = 8 };
 
 /* Up to want bytes from off of the file; fewer when it is shorter. */
 static void read_file(int fd, uint64_t off, size_t want, struct buf *b)
@@ -122,21 +123,31 @@ static int make_one(struct record *rec, struct slice hostname, struct slice orig
 	    .queue_id = slice_cstr(queue.s), .original_id = without_brackets(rec->message_id),
 	    .arrival = (int64_t)rec->created, .now = (int64_t)now_s, .rcpts_n = n, .original = original,
 	    .full = failed && rec->ret != 2, .original_max = NOTICE_RETURN_MAX };
+	unsigned tries = BOUNDARY_TRIES;
 	int r = ERR_EXISTS;
 
 	if (n == 0)
 		return 0;
+	if (d.rcpts_n > NOTICE_RCPTS_MAX)
+		d.rcpts_n = NOTICE_RCPTS_MAX;
 	d.rcpts = fill_rcpts(rec, list, n, action, now_s);
 	buf_addf(&id, "%.*s@%.*s", SLICE_ARG(random_word(word)), SLICE_ARG(hostname));
 	d.message_id = buf_slice(&id);
 	if (d.rcpts == NULL || buf_err(&id) != 0)
 		r = ERR_NOMEM;
-	for (unsigned i = 0; r == ERR_EXISTS && i < BOUNDARY_TRIES; i++) {
+	while (r == ERR_EXISTS && tries-- != 0) {
 		buf_reset(&text);
 		buf_add_cstr(&text, RETURN_PATH);
 		d.boundary = random_word(bound);
 		r = dsn_format(&text, &d);
+		if (r != 0 && r != ERR_EXISTS && d.rcpts_n > 1) {
+			d.rcpts_n /= 2;         /* too large: fewer of them */
+			r = ERR_EXISTS;
+			tries++;
+		}
 	}
+	if (r == 0 && d.rcpts_n < n)
+		log_warn("%s: a notice names %zu of %u recipients", queue.s, d.rcpts_n, n);
 	if (r == 0 && !fill_accept(rec, &text, d.message_id, queue.s, &rec->op.notices[rec->op.notices_n++]))
 		r = ERR_NOMEM;
 	buf_free(&text);

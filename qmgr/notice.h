@@ -8,7 +8,8 @@
  * that failed, one for all that is late. They go from the null sender, so that
  * nothing is ever told about them, and are from MAILER-DAEMON at our name. The
  * original comes back whole up to NOTICE_RETURN_MAX bytes, else (or if the
- * sender said RET=HDRS) its header alone; of a delay always the header alone.
+ * sender said RET=HDRS) its header alone; of a delay always the header alone. A notice names as many recipients as
+ * fit into 1 MiB, at most 1000.
  */
 enum { NOTICE_RETURN_MAX = 64 * 1024 };
 

@@ -7,6 +7,8 @@
 #include "common/mail/queueid.h"
 #include "qmgr/schedule.h"
 
+enum { RECORD_MANY = 2000, RECORD_TEXT_MANY = 80 };
+
 /* ---- the log line ----------------------------------------------------------------- */
 
 /* Seconds in the fewest digits that tell something, as Postfix prints them. */
@@ -177,6 +179,12 @@ static bool notice_add(struct record *rec, struct notice_rcpt **list, uint32_t *
 	    to->relay.p != NULL;
 }
 
+/* In a record of very many recipients the texts are cut: it has to fit one frame. */
+static struct slice record_text(const struct record *rec, struct slice s)
+{
+	return arena_dup(rec->arena, slice_sub(s, 0, rec->many ? RECORD_TEXT_MANY : SIZE_MAX));
+}
+
 static bool result_add(struct record *rec, const struct qrcpt *r)
 {
 	struct spool_result *to = &rec->op.results[rec->op.results_n++];
@@ -185,8 +193,8 @@ static bool result_add(struct record *rec, const struct qrcpt *r)
 	to->state = r->out.state;
 	to->due = r->out.due_s;
 	to->status = arena_dup(rec->arena, slice_cstr(r->out.status));
-	to->text = arena_dup(rec->arena, r->out.text);
-	to->relay = arena_dup(rec->arena, r->out.relay);
+	to->text = record_text(rec, r->out.text);
+	to->relay = record_text(rec, r->out.relay);
 	return to->status.p != NULL && to->text.p != NULL && to->relay.p != NULL;
 }
 
@@ -200,6 +208,7 @@ static struct record *record_new(const struct qmsg *m, uint32_t n)
 		return NULL;
 	}
 	rec->arena = a;
+	rec->many = n > RECORD_MANY;
 	rec->op.msgid = m->msgid;
 	rec->op.results = arena_calloc(a, n, sizeof(*rec->op.results));
 	rec->sender = arena_dup(a, m->sender);

@@ -42,6 +42,7 @@ struct record {
 	uint8_t ret;
 	struct notice_rcpt *failed, *delayed;
 	uint32_t failed_n, delayed_n;
+	bool many;                      /* recipients: texts are short */
 	bool gone;                      /* nothing of the message is left after this: log "removed" */
 	/* outbox.c's */
 	bool composed, uncertain, answered;

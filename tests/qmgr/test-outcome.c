@@ -328,6 +328,42 @@ static void test_notice_file(void **state)
 	record_free(&rec);
 }
 
+/* A message to very many that all fail, with long answers: one record that fits a frame, a notice of some of them. */
+static void test_very_many(void **state)
+{
+	enum { N = 10000 };
+	static struct spool_rcpt r[N];
+	static char text[600];
+	struct spool_msg sm = { .msgid = 1, .sender = SLICE_LIT("s@a.test"), .created = NOW, .rcpts = r, .rcpts_n = N };
+	struct buf frame = BUF_INIT(16 * 1024 * 1024);
+	struct qmsg *m;
+	struct record *rec;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	for (uint32_t i = 0; i < N; i++)
+		r[i] = (struct spool_rcpt){ .index = i, .addr = SLICE_LIT("a-rather-long-address-of-somebody@somewhere.far.away.test") };
+	m = message_new(&sm, NOW, 0);
+	assert_non_null(m);
+	for (uint32_t i = 0; i < N; i++) {
+		message_set_outcome(&m->rcpts[i], OUTCOME_BOUNCED, SLICE_LIT("5.1.1"), slice_cstr(text), slice_cstr(text));
+		m->rcpts[i].state = QR_DONE;
+		m->open--;
+	}
+	rec = collect(m, true, true);
+	assert_int_equal(rec->op.results_n, N);
+	assert_int_equal(rec->failed_n, N);
+	assert_int_equal(notice_make(rec, SLICE_LIT("us.test"), SLICE_LIT(original), -1, NOW), 0);
+	assert_int_equal(rec->op.notices_n, 1);
+	assert_true(rec->op.notices[0].body.size <= SPOOL_BODY_MAX);
+	spool_outcome_encode(&frame, &rec->op);
+	assert_int_equal(buf_err(&frame), 0);
+	assert_true(buf_len(&frame) < IPC_MAX_FRAME);
+	buf_free(&frame);
+	record_free(&rec);
+	message_free(&m);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -339,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_notice),
 		cmocka_unit_test(test_notice_file),
+		cmocka_unit_test(test_very_many),
 	};
 
 	log_capture(capture);
