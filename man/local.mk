@@ -11,3 +11,4 @@ dist_man_MANS += %D%/pabal-imapd.8
 dist_man_MANS += %D%/pabal-qmgr.8
 dist_man_MANS += %D%/pabal-deliver-local.8
 dist_man_MANS += %D%/pabal-deliver-remote.8
+dist_man_MANS += %D%/pabal-spoold.8

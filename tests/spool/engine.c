@@ -82,7 +82,7 @@ static bool watched(void *ctx, uint64_t mailbox)
 int engine_try_open(void)
 {
 	static char home[4096];
-	struct spool_conf conf = { .dirfd = dirfd_, .index_home = home, .segment_size = 1 << 20, .reserve = 0,
+	struct spool_conf conf = { .dirfd = dirfd_, .index_home = home, .segment_size = 1 << 16, .reserve = 0,
 		.cache_bytes = 4 << 20, .sys = &disk_ops, .watched = watched };
 
 	(void)snprintf(home, sizeof(home), "%s/index", testdir_path());

@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "spool/index.h"
+
 /* Berkeley DB does not give back all memory of an environment it could not open. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
@@ -20,6 +22,7 @@ const char *__lsan_default_suppressions(void)
 enum { BATCH_MAX = 8 };
 static struct model saved[BATCH_MAX + 1];       /* before the batch, and after each of its ops */
 static uint64_t saved_lsn[BATCH_MAX + 1];
+static unsigned dropped;        /* segments */
 static bool derived;            /* something was reaped or cleaned: a new index has more */
 
 /* Some system call fails some calls from now, once or for good. */
@@ -103,6 +106,61 @@ static void damage_index(void)
 	(void)close(fd);
 }
 
+struct in_segment {
+	uint64_t segment, ids[256];
+	size_t n;
+};
+
+static int body_in(void *ctx, struct slice key, struct slice val)
+{
+	struct in_segment *s = ctx;
+	struct cursor c = cursor_of(val);
+	struct ix_body b;
+
+	assert_int_equal(ix_body_decode(&c, NULL, &b), 0);
+	if (b.refs != 0 && b.file == 0 && b.segment == s->segment && s->n < ARRAY_LEN(s->ids))
+		s->ids[s->n++] = get_be64(key.p);
+	return 0;
+}
+
+/* As compaction does: the live bodies of a segment are written again. */
+static void empty_segment(uint64_t first_lsn)
+{
+	struct in_segment in = { .segment = first_lsn };
+	struct spool_op op = { .kind = OP_BODY_MOVED };
+	struct spool_done done;
+
+	assert_int_equal(spool_dump(sp, IX_BODY, body_in, &in), 0);
+	for (size_t i = 0; i < in.n; i++) {
+		op.moved = (struct op_moved){ in.ids[i], slice_cstr(body_text(in.ids[i])) };
+		assert_int_equal(spool_do(sp, &op, &done, NULL), 0);
+	}
+	assert_int_equal(spool_commit(sp), 0);
+}
+
+/* Segments that nothing needs any more go. */
+static void drop_segments(void)
+{
+	const struct log_segment *seg;
+	size_t n;
+
+	seg = log_segments(spool_log_of(sp), &n);
+	if (n > 2)
+		empty_segment(seg[roll((uint32_t)n - 1)].first_lsn);
+	assert_int_equal(spool_checkpoint(sp, 0), 0);
+	for (bool again = true; again;) {
+		again = false;
+		seg = log_segments(spool_log_of(sp), &n);
+		for (size_t i = 0; i < n && !again; i++)
+			if (seg[i].sealed && seg[i].last_lsn <= spool_snapshot_lsn(sp) &&
+			    spool_segment_live(sp, seg[i].first_lsn).live_bodies == 0) {
+				assert_int_equal(log_remove(spool_log_of(sp), seg[i].first_lsn), 0);
+				dropped++;
+				again = true;
+			}
+	}
+}
+
 static void event(void)
 {
 	uint64_t before;
@@ -159,11 +217,13 @@ static void event(void)
 		model_check("damaged index");
 		break;
 	default:
-		if (roll(3) != 0)
-			break;
 		derived = true;
-		assert_int_equal(spool_reap(sp, 1 + roll(20), &more), 0);
-		assert_int_equal(spool_checkpoint(sp, 0), 0);
+		do
+			assert_int_equal(spool_reap(sp, 1 + roll(20), &more), 0);
+		while (more && roll(8) != 0);
+		if (roll(2) == 0)
+			assert_int_equal(spool_snapshot(sp), 0);
+		drop_segments();
 		model_check("reaping");
 	}
 }
@@ -174,7 +234,7 @@ static void history(uint64_t seed)
 	disk_seed(seed);
 	memset(&model, 0, sizeof(model));
 	derived = false;
-	for (int i = 0; i < 120 && model.bodies < M_BODIES - 100; i++) {
+	for (int i = 0; i < 200 && model.bodies < M_BODIES - 100; i++) {
 		batch();
 		if (i % 10 == 9)
 			model_check("batch");
@@ -192,7 +252,7 @@ static void random_histories(void **state)
 
 	for (int i = 0; i < n; i++) {
 		assert_int_equal(engine_setup(state), 0);
-		print_message("# seed %llu\n", (unsigned long long)seed + (unsigned)i);
+		print_message("# seed %llu, segments dropped so far %u\n", (unsigned long long)seed + (unsigned)i, dropped);
 		history(seed + (unsigned)i);
 		assert_int_equal(engine_teardown(state), 0);
 	}

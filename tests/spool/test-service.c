@@ -217,6 +217,23 @@ static void fault(void **state)
 	assert_int_equal(spool_counters(service_spool(svc))->queued, 2);
 }
 
+/* A log that cannot be mended: the process has to end. */
+static void dead(void **state)
+{
+	(void)state;
+	assert_true(ask_accept(&smtpd, "a@y", "x") != 0);
+	disk_fail(DISK_FDATASYNC, 1, EIO, true);
+	assert_int_equal(ask_accept(&smtpd, "a@y", "lost"), 0);
+	assert_true(service_died);
+	disk_heal();
+	client_close(&smtpd), client_close(&local), client_close(&qmgr), client_close(&imapd);
+	service_restart(true);
+	client_open(&smtpd, ROLE_SMTPD), client_open(&local, ROLE_DELIVER_LOCAL);
+	client_open(&qmgr, ROLE_QMGR), client_open(&imapd, ROLE_IMAPD);
+	assert_true(ask_accept(&smtpd, "a@y", "kept") != 0);
+	assert_true(spool_counters(service_spool(svc))->queued >= 2);
+}
+
 static void outcome_and_retake(void **state)
 {
 	uint64_t id = ask_accept(&smtpd, "a@y", "x");
@@ -391,7 +408,7 @@ static void queue_commands(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(whole_way), T(tokens), T(roles), T(sessions), T(one_flush), T(fault), T(outcome_and_retake), T(body_files),
+		T(whole_way), T(tokens), T(roles), T(sessions), T(one_flush), T(fault), T(dead), T(outcome_and_retake), T(body_files),
 		T(full_disk), T(queue_commands),
 	};
 
