@@ -103,7 +103,7 @@ static void ljob_resolve(struct ljob *job);
 static void resolve_failed(struct lrcpt *r, struct ipc_msg *m)
 {
 	struct account_fail f = { 0 };
-	int code = m->type == account_fail_MSG && IPC_DECODE(m, account_fail, NULL, &f) == 0 ? (int)f.code : ERR_IO;
+	int code = m != NULL && m->type == account_fail_MSG && IPC_DECODE(m, account_fail, NULL, &f) == 0 ? (int)f.code : ERR_IO;
 
 	if (code == ERR_STATE || code == ERR_LIMIT)
 		lrcpt_settle(r, OUTCOME_BOUNCED, "5.4.6", f.text.len != 0 ? f.text : SLICE_LIT("alias loop"));

@@ -252,6 +252,11 @@ static void on_answer(void *ctx, int r, struct ipc_msg *m, enum ask what)
 	job->ask_id[what] = 0;
 	if (r == ERR_CLOSED)
 		return;         /* asked again when the next one opens, or parked out */
+	if (m == NULL) {        /* its descriptor found no room here */
+		log_warn("%s: an answer was lost: %s", queue_id(job->job.msgid).s, err_str(r));
+		rjob_content_failed(job);
+		return;
+	}
 	if (what == ASK_ROUTE)
 		on_route(job, m);
 	else

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -159,6 +160,13 @@ static int s_content(struct channel *ch, struct ipc_msg *m, void *ctx)
 	} else if (w->file != NULL) {
 		rep = (struct spool_content_reply){ .size = w->file_size };
 		IPC_REPLY_FD(ch, spool_content_reply, m->id, &rep, dup(fileno(w->file)));
+		if (w->no_room) {
+			struct rlimit none;
+
+			assert_int_equal(getrlimit(RLIMIT_NOFILE, &none), 0);
+			none.rlim_cur = 3;
+			assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+		}
 	} else {
 		IPC_REPLY(ch, spool_content_reply, m->id, &rep);
 	}

@@ -43,6 +43,7 @@ struct world {
 	const char *mx_name[HOSTS];     /* hosts at preference 10, 20, ...; address 127.0.0.(1 + place) */
 	bool mx_v6_first;               /* the first host has ::1 too, where nobody listens */
 	bool dns_mute, spool_mute, spool_fail;
+	bool no_room;                   /* the content's descriptor finds no room in this process, which has no more from then on */
 	FILE *file;                     /* content in a file */
 	uint64_t file_size;
 	struct channel *qmgr, *spoold, *dnsd;

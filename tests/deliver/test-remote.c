@@ -1,6 +1,8 @@
 /* deliver-remote whole: exchangers that refuse, hang up and are mute; peers that die. */
 #include "tests/lib/unit.h"
 
+#include <sys/resource.h>
+
 #include "common/base/log.h"
 #include "common/ipc/proto_dns.h"
 #include "tests/deliver/remote_world.h"
@@ -163,6 +165,31 @@ static void test_file(void **state)
 	world_delete(w);
 }
 
+/* The content comes in a file and there is no descriptor left for it: our fault, the next job goes on. */
+static void test_no_descriptor(void **state)
+{
+	struct world *w = world_new();
+	struct rlimit old;
+
+	(void)state;
+	w->file = tmpfile();
+	assert_non_null(w->file);
+	(void)fputs("RP\r\nSubject: x\r\n\r\n", w->file);
+	(void)fflush(w->file);
+	w->file_size = 18;
+	w->dns_mute = w->no_room = true;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	give_job(w, 1);
+	wait_results(w, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	check_result(w, 0, "1 10:2 4.3.0 none local fault: the content could not be read");
+	w->dns_mute = w->no_room = false;
+	give_job(w, 1);
+	wait_results(w, 2);
+	check_result(w, 1, DONE1);
+	world_delete(w);
+}
+
 struct dns_row { uint8_t status; const char *name; const char *want; };
 
 static void test_dns(void **state)
@@ -311,6 +338,7 @@ int main(void)
 		cmocka_unit_test(test_lost_after_dot),
 		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_file),
+		cmocka_unit_test(test_no_descriptor),
 		cmocka_unit_test(test_dns),
 		cmocka_unit_test(test_peers_die),
 		cmocka_unit_test(test_qmgr_dies),
