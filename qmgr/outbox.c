@@ -93,6 +93,9 @@ static void record_end(struct record *rec, bool written)
 	struct outbox *box = rec->box;
 
 	record_mark_answered(rec);
+	/* outbox_holds() may have come after it was sent. */
+	if (rec->op.release != 0 && !rec->released && box->spoold != NULL && channel_is_open(box->spoold))
+		IPC_SEND(box->spoold, spool_release, 0, &(struct spool_release){ .msgid = rec->op.msgid });
 	TAILQ_REMOVE(&box->records, rec, link);
 	box->count--;
 	box->releasing -= rec->op.release != 0;
@@ -181,8 +184,6 @@ static void on_written(void *ctx, int r, struct ipc_msg *m)
 	code = fail_code(m, &f);
 	if (code == ERR_STATE) {
 		/* None of it is pending any more: it was written before spoold died. */
-		if (rec->op.release)
-			IPC_SEND(rec->box->spoold, spool_release, 0, &(struct spool_release){ .msgid = rec->op.msgid });
 		record_end(rec, true);
 		return;
 	}
@@ -283,6 +284,7 @@ static void record_step(struct record *rec)
 
 		rec->request = IPC_REQUEST(ch, spool_content, &get, 0, on_content, rec);
 	} else {
+		rec->released = rec->op.release != 0;
 		rec->request = IPC_REQUEST(ch, spool_outcome, &rec->op, 0, on_written, rec);
 	}
 }
@@ -308,7 +310,7 @@ void outbox_set_spoold(struct outbox *box, struct channel *ch)
 			record_forget_request(rec);
 			rec->uncertain = true;
 		}
-		rec->answered = false;
+		rec->answered = rec->released = false;
 		box->unanswered++;
 	}
 	box->spoold = ch;

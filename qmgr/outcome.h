@@ -46,6 +46,7 @@ struct record {
 	bool gone;                      /* nothing of the message is left after this: log "removed" */
 	/* outbox.c's */
 	bool composed, uncertain, answered;
+	bool released;                  /* what was sent last said so */
 	uint32_t request;
 	struct channel *ch;
 	struct outbox *box;

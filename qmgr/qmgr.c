@@ -134,7 +134,9 @@ static void on_ready(void *ctx)
 
 static void on_written(void *ctx, const struct record *rec)
 {
-	(void)rec;
+	struct qmgr *q = ctx;
+
+	q->hint |= rec->op.release != 0 && !rec->released;      /* as after every bare release */
 	agents_kick(ctx);       /* room in the window, or the end of a stop */
 }
 

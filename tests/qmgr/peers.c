@@ -230,6 +230,8 @@ static int s_outcome(struct channel *ch, struct ipc_msg *m, void *ctx)
 		r = apply_outcome(w, &o);
 		if (w->swallow_outcomes)
 			w->owed++;
+		else if (w->late_outcomes && w->late_n < ARRAY_LEN(w->late))
+			w->late[w->late_n++] = m->id;
 		else if (r == 0)
 			IPC_REPLY(ch, spool_ok, m->id, &ok);
 		else
@@ -237,6 +239,15 @@ static int s_outcome(struct channel *ch, struct ipc_msg *m, void *ctx)
 	}
 	arena_free(&a);
 	return 0;
+}
+
+void world_late_answers(struct world *w)
+{
+	struct spool_ok ok = { 0 };
+
+	while (w->late_n != 0)
+		IPC_REPLY(w->spoold, spool_ok, w->late[--w->late_n], &ok);
+	world_settle(w);
 }
 
 static int s_release(struct channel *ch, struct ipc_msg *m, void *ctx)

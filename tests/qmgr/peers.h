@@ -50,6 +50,8 @@ struct world {
 	bool fail_outcomes;             /* the disk is full */
 	bool swallow_outcomes;          /* written, but the answer is lost */
 	bool drop_outcomes;             /* neither */
+	bool late_outcomes;             /* written, and answered by world_late_answers() */
+	uint32_t late[16], late_n;
 	bool take_before_outcome;       /* a TAKE came while an outcome of an earlier life was owed */
 	uint32_t owed;
 	struct w_job jobs[W_JOBS];
@@ -80,6 +82,7 @@ void world_hint(struct world *w, uint64_t due);
 void world_answer(struct world *w, uint32_t job, uint8_t kind, const char *status, const char *text, bool reachable);
 /* As deliver-local: the played spoold has it recorded before. */
 void world_answer_recorded(struct world *w, uint32_t job, const char *relay);
+void world_late_answers(struct world *w);
 /* The notice at that place among those made, or NULL. */
 struct w_msg *world_notice(struct world *w, uint32_t n);
 

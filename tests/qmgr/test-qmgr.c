@@ -352,6 +352,31 @@ static void test_spoold_dies_with_part(void **state)
 	world_delete(w);
 }
 
+/* A message is given while a record of it, sent without a release, is on its way: it does not stay taken. */
+static void test_given_while_recorded(void **state)
+{
+	struct world *w = world_new(true);
+	struct w_msg *m = world_mail(w, "s@a.test", (const char *const[]){ "r@b.test", "r@c.test", NULL });
+
+	(void)state;
+	w->late_outcomes = true;
+	world_answer(w, 0, OUTCOME_DONE, "2.0.0", "ok", true);
+	assert_int_equal(w->late_n, 1);
+	m->taken = false;
+	world_hint(w, world_now());
+	world_settle(w);
+	assert_true(m->taken);
+	w->late_outcomes = false;
+	world_late_answers(w);
+	assert_int_equal(w->releases, 1);
+	assert_true(m->taken);                  /* again */
+	assert_int_equal(w->jobs_n, 1);
+	world_answer(w, 0, OUTCOME_DONE, "2.0.0", "ok", true);
+	assert_true(m->gone);
+	assert_int_equal(m->rcpts[1].attempts, 1);
+	world_delete(w);
+}
+
 /* What waits without a job is forgotten and comes again. */
 static void test_spoold_dies_idle(void **state)
 {
@@ -497,6 +522,7 @@ int main(void)
 		cmocka_unit_test(test_spoold_dies_meanwhile),
 		cmocka_unit_test(test_spoold_dies_with_record),
 		cmocka_unit_test(test_spoold_dies_with_part),
+		cmocka_unit_test(test_given_while_recorded),
 		cmocka_unit_test(test_spoold_dies_idle),
 		cmocka_unit_test(test_disk_full),
 		cmocka_unit_test(test_window),
