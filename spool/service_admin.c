@@ -125,7 +125,6 @@ static int job_collect(struct queue_job *j, struct op_id *msgs, uint32_t *n_r, b
 	struct service *svc = j->svc;
 	uint64_t ids[JOB_STEP];
 	struct spool_msg msg;
-	size_t size = 0;
 	uint32_t n;
 	int r;
 
@@ -139,6 +138,8 @@ static int job_collect(struct queue_job *j, struct op_id *msgs, uint32_t *n_r, b
 		return r;
 	*more_r = n == JOB_STEP;
 	for (uint32_t i = 0; i < n; i++) {
+		size_t size = 0;
+
 		j->after = ids[i];
 		arena_reset(svc->arena);
 		if (j->match_len != 0 && ((r = msg_load(svc, ids[i], false, false, &size, &msg)) != 0 ||

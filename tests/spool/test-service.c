@@ -1,4 +1,6 @@
 /* The protocol, served: the whole way of a message through spoold, and what each peer may not do. */
+#include <stdlib.h>
+
 #include "tests/spool/peers.h"
 
 #include <errno.h>
@@ -404,12 +406,37 @@ static void queue_commands(void **state)
 	client_close(&pabal);
 }
 
+/* A pattern is looked for in all recipients of each message, however many others have. */
+static void queue_pattern(void **state)
+{
+	enum { MSGS = 30, MANY = 2000 };
+	struct client pabal;
+	struct spool_rcpt_in *to = calloc(MANY, sizeof(*to));
+	struct spool_accept in = { .sender = SLICE_LIT("s@x"), .rcpts = to, .rcpts_n = MANY,
+		.body = { .size = 1, .bytes = SLICE_LIT("x") } };
+	struct spool_queue_do q = { .verb = QUEUE_HOLD, .match = SLICE_LIT("needle@") };
+
+	(void)state;
+	assert_non_null(to);
+	for (int i = 0; i < MANY; i++)
+		to[i].addr = i == MANY - 1 ? SLICE_LIT("needle@y") : SLICE_LIT("somebody.with.a.long.name@some.domain.of.some.example");
+	for (int i = 0; i < MSGS; i++) {
+		assert_true(ASK(&smtpd, spool_accept, &in));
+		assert_int_equal(client_failed(&smtpd), 0);
+	}
+	client_open(&pabal, ROLE_CONTROL);
+	assert_true(ASK(&pabal, spool_queue_do, &q));
+	assert_int_equal(client_value(&pabal), MSGS);
+	client_close(&pabal);
+	free(to);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(whole_way), T(tokens), T(roles), T(sessions), T(one_flush), T(fault), T(dead), T(outcome_and_retake), T(body_files),
-		T(full_disk), T(queue_commands),
+		T(full_disk), T(queue_commands), T(queue_pattern),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
