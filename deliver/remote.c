@@ -201,11 +201,22 @@ static void on_park(void *ctx)
 	rjob_report(job);
 }
 
+/* Else qmgr would take this process for hung, and all of its jobs would be done again. */
+static void on_too_long(void *ctx)
+{
+	struct rjob *job = ctx;
+
+	if (job->conn != NULL)
+		rjob_note_fail_relay(job, job->conn);
+	rjob_settle(job, OUTCOME_DEFERRED, "4.4.2", "the delivery took too long");
+	rjob_report(job);
+}
+
 static void rjob_ready(struct rjob *job)
 {
 	if (!job->have[ASK_ROUTE] || !job->have[ASK_CONTENT])
 		return;
-	loop_timer_del(job->remote->loop, &job->park);
+	loop_timer_set(job->remote->loop, &job->park, REMOTE_JOB_MS, on_too_long, job);
 	rjob_next(job);
 }
 

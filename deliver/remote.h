@@ -17,6 +17,7 @@
 enum {
 	REMOTE_JOBS = 100,              /* at a time */
 	REMOTE_PARK_MS = 60 * 1000,
+	REMOTE_JOB_MS = 6 * 3600 * 1000,/* one job at all, however a server draws it out: well within qmgr's patience */
 	REMOTE_REUSE_MS = 2000,         /* an idle connection is kept for this long */
 	REMOTE_REUSE_TXS = 100,         /* transactions of one connection */
 	REMOTE_DATA_MS = 120 * 1000,    /* RFC 5321 4.5.3.2.4: the answer to DATA */
