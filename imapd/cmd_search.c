@@ -57,7 +57,7 @@ static bool ranges_add(struct search_ranges *g, uint32_t index, bool join)
 
 static enum imap_run rows_step(struct imap_session *s, struct search_args *a)
 {
-	for (unsigned n = 0; n < ROWS_A_TURN && a->at < s->view.exists; n++, a->at++) {
+	for (unsigned n = 0; n < ROWS_A_TURN && a->at < s->view.exists; n += 1 + a->keys / 8, a->at++) {
 		enum search_result r;
 		bool ok = true;
 
