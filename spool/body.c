@@ -40,10 +40,13 @@ static struct seg_live *seg_find(struct spool *s, uint64_t first_lsn, bool add)
 
 static int seg_account(struct spool *s, uint64_t first_lsn, int64_t bytes, int64_t bodies)
 {
-	struct seg_live *g = seg_find(s, first_lsn, true);
+	struct seg_live *g = seg_find(s, first_lsn, bodies > 0);
 
 	if (g == NULL)
-		return ERR_NOMEM;
+		return bodies < 0 ? 0 : ERR_NOMEM;
+	/* What leaves a segment that is gone (the index is anew from before that) is not counted. */
+	if (bodies < 0 && (g->live.live_bodies == 0 || g->live.live_bytes < (uint64_t)-bytes))
+		return 0;
 	g->live.live_bytes += (uint64_t)bytes;
 	g->live.live_bodies += (uint64_t)bodies;
 	g->dirty = true;
@@ -77,7 +80,7 @@ int segs_store(struct spool *s)
 		struct seg_live *g = &s->segs[i];
 		struct ix_key k = key_u64(g->first_lsn);
 
-		if (g->dirty && g->live.live_bodies == 0) {
+		if (g->dirty && g->live.live_bodies == 0 && g->live.dead_since == 0) {
 			r = index_del(s->ix, IX_SEGMENT, key_slice(&k));
 			if (r != 0 && r != ERR_NOTFOUND)
 				return r;
@@ -89,6 +92,26 @@ int segs_store(struct spool *s)
 		s->segs[kept++] = *g;
 	}
 	s->segs_n = kept;
+	return 0;
+}
+
+int segs_prune(struct spool *s, bool *any_r)
+{
+	const struct log_segment *seg;
+	size_t n, k = 0;
+
+	*any_r = false;
+	seg = log_segments(s->log, &n);
+	for (size_t i = 0; i < s->segs_n; i++) {
+		struct seg_live *g = &s->segs[i];
+
+		while (k < n && seg[k].first_lsn < g->first_lsn)
+			k++;
+		if (k < n && seg[k].first_lsn == g->first_lsn)
+			continue;
+		g->live = (struct ix_segment){ 0 };
+		g->dirty = *any_r = true;
+	}
 	return 0;
 }
 
@@ -130,6 +153,17 @@ int body_add(struct apply *ap, const struct op_body *b, uint32_t refs)
 	return IX_PUT(s, IX_BODY, &k, ix_body, &ib);
 }
 
+/* The segment holds something deleted, from now on. */
+static void seg_died(struct apply *ap, uint64_t first_lsn)
+{
+	struct seg_live *g = seg_find(ap->s, first_lsn, false);
+
+	if (g == NULL || g->live.dead_since != 0)
+		return;
+	g->live.dead_since = ap->time_us;
+	g->dirty = true;
+}
+
 int body_ref(struct apply *ap, uint64_t bodyid, int delta)
 {
 	struct spool *s = ap->s;
@@ -144,6 +178,8 @@ int body_ref(struct apply *ap, uint64_t bodyid, int delta)
 	ib.refs += (uint32_t)delta;
 	if (ib.refs == 0) {
 		s->n.dead++;
+		if (ib.file == 0)
+			seg_died(ap, ib.segment);
 		if ((r = index_put(s->ix, IX_DEAD, key_slice(&k), slice_of(NULL, 0))) != 0)
 			return r;
 	}
@@ -176,6 +212,8 @@ int apply_moved(struct apply *ap, const struct op_moved *op)
 	ib.off = ap->pos.off + (ib.size != 0 ? (uint32_t)(op->bytes.p - ap->payload.p) : 0);
 	if ((r = seg_account(s, ib.segment, (int64_t)ib.size, 1)) != 0)
 		return r;
+	if (ib.refs == 0)
+		seg_died(ap, ib.segment);
 	return IX_PUT(s, IX_BODY, &k, ix_body, &ib);
 }
 
@@ -200,13 +238,6 @@ int spool_body_read(struct spool *s, const struct ix_body *b, uint64_t off, uint
 	if (b->file != 0)
 		return bodyfile_read(&s->files, b->file, off, len, dst);
 	return log_read(s->log, &pos, (uint32_t)off, len, dst);
-}
-
-bool spool_body_is_at(struct spool *s, uint64_t bodyid, uint64_t segment, uint32_t off)
-{
-	struct ix_body b;
-
-	return spool_body_get(s, bodyid, &b) == 0 && b.refs != 0 && b.file == 0 && b.segment == segment && b.off == off;
 }
 
 bool spool_file_used(struct spool *s, uint64_t file)

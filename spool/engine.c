@@ -101,7 +101,7 @@ size_t spool_pending(const struct spool *s)
 
 bool spool_is_dead(const struct spool *s)
 {
-	return s->dead;
+	return s->dead || log_broken(s->log);
 }
 
 static void undo(struct spool *s)

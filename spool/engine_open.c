@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
-#include "spool/spool_internal.h"
+#include "spool/snapshot.h"
 
 enum { REPLAY_BATCH_RECORDS = 2000, REPLAY_BATCH_BYTES = 32 * 1024 * 1024 };
 
@@ -150,11 +150,11 @@ static int index_anew(struct spool *s, bool keep_old)
 }
 
 /* From the newest snapshot that works, then from an older one, then from the log alone. */
-static int rebuild(struct spool *s)
+static int rebuild(struct spool *s, bool keep_old)
 {
 	uint64_t lsns[8];
 	size_t n = 0;
-	bool moved = false;
+	bool moved = !keep_old;
 	int r;
 
 	log_warn("spool: making the index anew");
@@ -184,26 +184,49 @@ static int rebuild(struct spool *s)
 	return r;
 }
 
+/* The two newest snapshots; one that is ahead of the log is none of this log. */
+static int snapshots_known(struct spool *s)
+{
+	uint64_t lsns[8];
+	size_t n, k = 0;
+	int r = snapshot_find(s, lsns, ARRAY_LEN(lsns), &n);
+
+	for (size_t i = 0; r == 0 && i < n && k < 2; i++)
+		if (lsns[i] <= log_last_lsn(s->log))
+			s->snapshots[k++] = lsns[i];
+	if (r == 0 && s->snapshots[0] != 0)
+		s->snapshot_bytes = snapshot_size(s, s->snapshots[0]);
+	return r;
+}
+
+/* Segments may have been removed after the index, or the snapshot it comes from, told of them. */
+static int forget_segments(struct spool *s)
+{
+	bool any;
+	int r = engine_begin_derived(s);
+
+	return r != 0 ? r : engine_commit_derived(s, segs_prune(s, &any));
+}
+
 static int open_all(struct spool *s)
 {
 	struct log_conf lc = { .dirfd = s->conf.dirfd, .segment_size = s->conf.segment_size,
 		.reserve = s->conf.reserve, .sys = s->conf.sys };
-	uint64_t lsns[2] = { 0, 0 };
-	size_t n;
+	bool empty;
 	int r;
 
 	if ((r = log_open(&s->log, &lc)) != 0 || (r = bodyfiles_open(&s->files, s->conf.sys, s->conf.dirfd)) != 0)
 		return r;
 	r = open_index(s);
+	/* An empty one begins with a snapshot. */
+	empty = r == 0 && s->n.applied == 0;
 	if (r == 0)
-		r = replay(s);
+		r = empty && log_last_lsn(s->log) != 0 ? ERR_CORRUPT : replay(s);
 	if (r == ERR_CORRUPT)
-		r = rebuild(s);
+		r = rebuild(s, !empty);
 	if (r == 0)
-		r = snapshot_find(s, lsns, 2, &n);
-	s->snapshots[0] = lsns[0];
-	s->snapshots[1] = lsns[1];
-	return r;
+		r = snapshots_known(s);
+	return r == 0 ? forget_segments(s) : r;
 }
 
 int spool_open(struct spool **s_r, const struct spool_conf *conf)
@@ -236,6 +259,7 @@ void spool_close(struct spool **sp, bool clean)
 		return;
 	if (s->in_batch)
 		spool_abort(s);
+	spool_snapshot_cancel(s);
 	index_close(&s->ix, clean && !s->dead);
 	if (s->files.fd >= 0)
 		bodyfiles_close(&s->files);

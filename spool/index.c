@@ -27,6 +27,8 @@ struct spool_index {
 	DB *db[IX_COUNT];
 	uint8_t *bulk;          /* BULK_SIZE bytes */
 	bool bulk_busy;
+	index_watch_fn *watch;  /* may be NULL */
+	void *watch_ctx;
 };
 
 static const char *const names[IX_COUNT] = {
@@ -204,10 +206,23 @@ bool index_has(struct spool_index *ix, enum index_table t, struct slice key)
 	return ix->db[t]->exists(ix->db[t], ix->txn, &k, 0) == 0;
 }
 
+void index_watch(struct spool_index *ix, index_watch_fn *fn, void *ctx)
+{
+	ix->watch = fn;
+	ix->watch_ctx = ctx;
+}
+
+static void before_change(struct spool_index *ix, enum index_table t, struct slice key)
+{
+	if (ix->watch != NULL)
+		ix->watch(ix->watch_ctx, t, key);
+}
+
 int index_put(struct spool_index *ix, enum index_table t, struct slice key, struct slice val)
 {
 	DBT k = dbt_of(key), v = dbt_of(val);
 
+	before_change(ix, t, key);
 	return map_error(ix->db[t]->put(ix->db[t], ix->txn, &k, &v, 0));
 }
 
@@ -215,6 +230,7 @@ int index_del(struct spool_index *ix, enum index_table t, struct slice key)
 {
 	DBT k = dbt_of(key);
 
+	before_change(ix, t, key);
 	return map_error(ix->db[t]->del(ix->db[t], ix->txn, &k, 0));
 }
 
@@ -240,6 +256,7 @@ int index_del_prefix(struct spool_index *ix, enum index_table t, struct slice pr
 		return map_error(e);
 	e = c->get(c, &k, &v, prefix.len != 0 ? DB_SET_RANGE : DB_FIRST);
 	while (e == 0 && *n_r < max && has_prefix(slice_of_dbt(&k), prefix)) {
+		before_change(ix, t, slice_of_dbt(&k));
 		if ((e = c->del(c, 0)) != 0)
 			break;
 		++*n_r;

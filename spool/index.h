@@ -75,6 +75,10 @@ int index_scan(struct spool_index *ix, enum index_table t, struct slice prefix, 
  * removes the log files that are no longer needed. Not in a transaction. */
 int index_checkpoint(struct spool_index *ix, unsigned kbytes) MUST_CHECK;
 
+/* fn is called before a key is put or deleted (by any of the functions above), until it is NULL. It may read. */
+typedef void index_watch_fn(void *ctx, enum index_table t, struct slice key);
+void index_watch(struct spool_index *ix, index_watch_fn *fn, void *ctx);
+
 /* For tests: what flushes the index's files instead of fsync(2). Before index_open(). */
 void index_set_fsync(int (*fn)(int fd));
 

@@ -9,10 +9,12 @@ spool_libspool_a_SOURCES = \
 	%D%/bodyfile.c %D%/bodyfile.h \
 	%D%/change.c %D%/change.h \
 	%D%/clean.c \
+	%D%/compact.c \
 	%D%/engine.c \
 	%D%/engine_open.c \
 	%D%/index.c %D%/index.h \
 	%D%/log.c %D%/log.h %D%/log_internal.h \
+	%D%/log_cursor.c \
 	%D%/log_open.c \
 	%D%/log_read.c \
 	%D%/mailbox.c \
@@ -26,12 +28,14 @@ spool_libspool_a_SOURCES = \
 	%D%/segment.c %D%/segment.h \
 	%D%/service.c %D%/service.h %D%/service_internal.h \
 	%D%/service_admin.c \
+	%D%/service_compact.c \
 	%D%/service_deliver.c \
 	%D%/service_files.c \
 	%D%/service_queue.c \
 	%D%/service_rows.c \
 	%D%/service_session.c \
-	%D%/snapshot.c \
+	%D%/snapshot.c %D%/snapshot.h \
+	%D%/snapshot_load.c \
 	%D%/spool.h %D%/spool_internal.h \
 	%D%/syncer.c %D%/syncer.h \
 	%D%/sysops.c %D%/sysops.h \

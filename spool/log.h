@@ -92,6 +92,14 @@ typedef int log_replay_fn(void *ctx, uint64_t lsn, uint8_t type, struct slice pa
     const struct log_pos *pos);
 int log_replay(struct spool_log *l, uint64_t from, log_replay_fn *fn, void *ctx) MUST_CHECK;
 
+/* The records of one sealed segment, one after the other. It can be read to its end though it is removed meanwhile.
+ * ERR_NOTFOUND; ERR_STATE: not sealed; ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
+struct log_cursor;
+int log_cursor_open(struct spool_log *l, uint64_t first_lsn, struct log_cursor **c_r) MUST_CHECK;
+/* The payload is good until the next call. ERR_NOTFOUND: that was the last; ERR_CORRUPT (logged), ERR_IO, ERR_NOMEM. */
+int log_cursor_next(struct log_cursor *c, uint64_t *lsn_r, uint8_t *type_r, struct slice *payload_r, struct log_pos *pos_r) MUST_CHECK;
+void log_cursor_close(struct log_cursor **c);
+
 /* Reads len bytes at off within the payload at pos (also from the unflushed batch is not
  * possible). ERR_NOTFOUND when the segment is gone or pos is not durable; ERR_LIMIT when off and len
  * are not within pos; ERR_CORRUPT, ERR_IO. Does not check the CRC. */

@@ -41,6 +41,7 @@ static const struct request_desc requests[] = {
 	{ spool_cached_MSG, true, request_cached },
 	{ spool_body_get_MSG, true, request_body_get },
 	{ spool_account_delete_MSG, false, request_account_delete },
+	{ spool_compact_MSG, false, request_compact },
 };
 
 static int service_message(struct channel *ch, struct ipc_msg *m, void *ctx);
@@ -61,7 +62,7 @@ const struct ipc_handler service_reader[] = {
 };
 const struct ipc_handler service_control[] = {
 	MAY(spool_queue_list), MAY(spool_queue_show), MAY(spool_queue_do), MAY(spool_trace), MAY(spool_stats),
-	MAY(spool_account_delete), MAY_END
+	MAY(spool_account_delete), MAY(spool_compact), MAY_END
 };
 
 static const struct request_desc *desc_of(uint16_t type)
@@ -135,6 +136,7 @@ void service_closed(struct service *svc, struct channel *ch)
 	sessions_peer_gone(svc, p);
 	taken_peer_gone(svc, p);
 	queue_jobs_peer_gone(svc, p);
+	compact_peer_gone(svc, p);
 	files_peer_gone(svc, p);
 	STAILQ_FOREACH(a, &svc->answers, link)
 		if (a->peer == p)
@@ -444,11 +446,11 @@ static void tick(void *ctx)
 {
 	struct service *svc = ctx;
 	bool more = false;
-	int r = 0;
+	int r;
 
 	check_state(svc);
-	if (!spool_in_batch(svc->spool))
-		r = housekeep(svc, &more);
+	service_settle(svc);
+	r = housekeep(svc, &more);
 	if (r != 0)
 		log_warn("spool: housekeeping: %s", err_str(r));
 	if (spool_is_dead(svc->spool))
@@ -491,6 +493,8 @@ int service_new(struct service **svc_r, const struct service_conf *sc)
 		r = spool_open(&svc->spool, &spc);
 	if (r == 0 && (svc->syncer = syncer_new(svc->loop, spool_bodyfiles(svc->spool), SYNC_THREADS)) == NULL)
 		r = ERR_NOMEM;
+	if (r == 0)
+		r = compact_start(svc);
 	if (r != 0) {
 		service_free(&svc);
 		return r;
@@ -518,6 +522,7 @@ void service_free(struct service **svcp)
 	while (!TAILQ_EMPTY(&svc->peers))
 		service_closed(svc, TAILQ_FIRST(&svc->peers)->ch);
 	queue_jobs_end(svc);
+	compact_stop(svc);
 	syncer_free(&svc->syncer);
 	files_waits_end(svc);
 	loop_task_del(svc->loop, &svc->turn_end);

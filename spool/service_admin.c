@@ -256,18 +256,25 @@ int request_stats(struct service *svc, struct peer *p, struct ipc_msg *m)
 	const struct ix_counters *c = spool_counters(svc->spool);
 	struct log_stats ls;
 	struct spool_stats in;
-	size_t segments;
 	struct spool_stats_reply out;
+	const struct log_segment *seg;
+	uint64_t log_bytes = 0, removed, copied, snapshot_bytes;
+	size_t segments;
 
 	REQUEST_DECODE(svc, p, m, spool_stats, &in);
 	log_stats(spool_log_of(svc->spool), &ls);
-	(void)log_segments(spool_log_of(svc->spool), &segments);
+	seg = log_segments(spool_log_of(svc->spool), &segments);
+	for (size_t i = 0; i < segments; i++)
+		log_bytes += seg[i].size;
+	compact_stats(svc, &removed, &copied);
 	struct spool_stat st[] = {
 		{ SLICE_LIT("queued"), c->queued }, { SLICE_LIT("bodies"), c->bodies }, { SLICE_LIT("body_bytes"), c->body_bytes },
 		{ SLICE_LIT("dead_bodies"), c->dead }, { SLICE_LIT("mailboxes"), c->mailboxes }, { SLICE_LIT("rows"), c->rows },
 		{ SLICE_LIT("lsn"), c->applied }, { SLICE_LIT("flushes"), ls.flushes }, { SLICE_LIT("records"), ls.records },
 		{ SLICE_LIT("bytes"), ls.bytes }, { SLICE_LIT("segments_made"), ls.segments_made },
-		{ SLICE_LIT("segments"), segments }, { SLICE_LIT("accepting"), svc->accepting },
+		{ SLICE_LIT("segments"), segments }, { SLICE_LIT("log_bytes"), log_bytes },
+		{ SLICE_LIT("compact_removed"), removed }, { SLICE_LIT("compact_copied"), copied },
+		{ SLICE_LIT("snapshot"), spool_snapshot_newest(svc->spool, &snapshot_bytes) }, { SLICE_LIT("accepting"), svc->accepting },
 		{ SLICE_LIT("free_bytes"), spool_free_bytes(svc->spool) },
 	};
 	out.stats = st;

@@ -86,6 +86,7 @@ RB_HEAD(taken_tree, taken);
 
 /* A queue command over many messages, done in pieces. */
 struct queue_job;
+struct compactor;
 LIST_HEAD(queue_job_list, queue_job);
 
 struct service {
@@ -110,6 +111,7 @@ struct service {
 	struct loop_timer tick;
 	uint64_t hint_due;              /* to tell qmgr after the flush; 0: nothing */
 	uint64_t next_clean, next_checkpoint;   /* monotonic, milliseconds */
+	struct compactor *compactor;
 	uint64_t *orphans, orphans_n;   /* body files of the start's list, still to be looked at */
 	struct sync_job sweep;
 	bool sweeping, accepting, dead;
@@ -158,6 +160,13 @@ void queue_jobs_peer_gone(struct service *svc, struct peer *p);
 void queue_jobs_end(struct service *svc);
 int job_token_check(struct service *svc, struct slice token, uint64_t msgid);
 
+/* ---- compaction ---- */
+int compact_start(struct service *svc) MUST_CHECK;
+void compact_stop(struct service *svc);
+void compact_peer_gone(struct service *svc, const struct peer *p);
+/* Bytes removed and copied since the start. */
+void compact_stats(const struct service *svc, uint64_t *removed_r, uint64_t *copied_r);
+
 /* ---- sessions ---- */
 void sessions_peer_gone(struct service *svc, struct peer *p);
 struct session *session_find(struct service *svc, const struct peer *p, uint32_t number);
@@ -171,7 +180,7 @@ request_fn request_accept, request_body_file, request_body_drop, request_take, r
 	request_content, request_deliver, request_open, request_close, request_mailbox_list, request_mailbox_do,
 	request_select, request_unselect, request_store, request_expunge, request_copy, request_append, request_cached,
 	request_body_get, request_queue_list, request_queue_show, request_queue_do, request_trace, request_stats,
-	request_account_delete;
+	request_account_delete, request_compact;
 
 /* After IPC_DECODE: a malformed message closes the channel, one over the arena is refused. */
 #define REQUEST_DECODE(svc, p, m, T, out) \

@@ -1,127 +1,232 @@
-/*
- * Snapshots: the whole index as a stream in a file "snapshot/LSN", from which it can be
- * made anew when the segments before that LSN are gone.
- *
- *	header  "PABALSNP", u32 version, u32 index format, u64 LSN, u32 CRC-32C of the 24 bytes before
- *	block   u32 length of what follows the CRC, u32 CRC-32C of it; entries: u8 table, u32 key length,
- *	        u32 value length, key, value; an entry never crosses a block
- *	end     a block of length 8: u64 number of entries, with length field 0xffffffff
- *
- * Written to "snapshot/new", flushed, renamed, the directory flushed: a file with an LSN
- * for a name is whole, or the disk lies, which the CRCs tell.
- */
-#include <dirent.h>
-#include <errno.h>
+/* Writing snapshots in steps (spool/snapshot.h has the format), and forgetting old ones. */
+#include "spool/snapshot.h"
+
+#include <bsd/sys/tree.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/crc32c.h"
-#include "common/base/log.h"
-#include "spool/spool_internal.h"
 
-enum {
-	SNAPSHOT_VERSION = 1, HEADER_SIZE = 28, BLOCK_SIZE = 1024 * 1024, BLOCK_MAX = 64 * 1024 * 1024,
-	ENTRY_HEADER = 9, LOAD_BATCH = 16, NAME_LEN = 17,
-};
-#define END_LENGTH 0xffffffffu
-static const char magic[] = "PABALSNP";
+enum { SYNC_BYTES = 8 * 1024 * 1024, SEEN_MAX = 128 * 1024 * 1024 };
 
-/* ---- writing ---- */
-
-struct writer {
-	struct spool *s;
-	int fd;
-	off_t off;
+/* A key that was written, or had no value, before it changed. */
+struct seen {
+	RB_ENTRY(seen) entry;
 	enum index_table table;
-	uint64_t entries;
+	size_t len;
+	uint8_t key[];
+};
+RB_HEAD(seen_tree, seen);
+
+struct snapshot {
+	struct spool *s;
+	int dir, fd;
+	uint64_t lsn, entries;
+	off_t off, synced;
+	enum index_table table;
+	struct buf pos;                 /* the last key of it that was looked at */
 	struct buf block;
+	struct seen_tree seen;
+	size_t seen_bytes;
+	size_t left;                    /* of this step */
+	int err;                        /* why it cannot become whole any more */
+	struct arena *arena;
 };
 
-static int write_all(struct writer *w, const void *p, size_t n)
+static int key_cmp(struct slice a, struct slice b)
 {
-	int r = sysops_pwrite_all(w->s->sys, w->fd, p, n, w->off);
+	size_t n = a.len < b.len ? a.len : b.len;
+	int c = n != 0 ? memcmp(a.p, b.p, n) : 0;
 
-	w->off += (off_t)n;
+	return c != 0 ? c : (a.len > b.len) - (a.len < b.len);
+}
+
+static int seen_cmp(const struct seen *a, const struct seen *b)
+{
+	if (a->table != b->table)
+		return a->table < b->table ? -1 : 1;
+	return key_cmp(slice_of(a->key, a->len), slice_of(b->key, b->len));
+}
+
+RB_GENERATE_INTERNAL(seen_tree, seen, entry, seen_cmp, static UNUSED)
+
+static struct seen *seen_new(enum index_table t, struct slice key)
+{
+	struct seen *e = malloc(sizeof(*e) + key.len);
+
+	if (e == NULL)
+		return NULL;
+	e->table = t;
+	e->len = key.len;
+	if (key.len != 0)
+		memcpy(e->key, key.p, key.len);
+	return e;
+}
+
+/* ---- the file ---- */
+
+static int write_all(struct snapshot *sn, const void *p, size_t n)
+{
+	int r = sysops_pwrite_all(sn->s->sys, sn->fd, p, n, sn->off);
+
+	sn->off += (off_t)n;
+	sn->left = sn->left > n ? sn->left - n : 0;
+	/* Now and then, so that the last flush is short. */
+	if (r == 0 && sn->off - sn->synced >= SYNC_BYTES) {
+		sn->synced = sn->off;
+		if (sn->s->sys->fdatasync(sn->fd) != 0)
+			r = sysops_err() == ERR_FULL ? ERR_FULL : ERR_IO;
+	}
 	return r;
 }
 
-static int write_block(struct writer *w, uint32_t length)
+static int write_block(struct snapshot *sn, uint32_t length)
 {
 	uint8_t head[8];
-	int r = buf_err(&w->block);
+	int r = buf_err(&sn->block);
 
 	put_le32(head, length);
-	put_le32(head + 4, crc32c(0, w->block.p, buf_len(&w->block)));
-	if (r == 0 && (r = write_all(w, head, sizeof(head))) == 0)
-		r = write_all(w, w->block.p, buf_len(&w->block));
-	buf_reset(&w->block);
+	put_le32(head + 4, crc32c(0, sn->block.p, buf_len(&sn->block)));
+	if (r == 0 && (r = write_all(sn, head, sizeof(head))) == 0)
+		r = write_all(sn, sn->block.p, buf_len(&sn->block));
+	buf_reset(&sn->block);
 	return r;
 }
 
-static int write_entry(void *ctx, struct slice key, struct slice val)
+static int write_entry(struct snapshot *sn, enum index_table t, struct slice key, struct slice val)
 {
-	struct writer *w = ctx;
-
-	buf_add_byte(&w->block, (uint8_t)w->table);
-	buf_add_le32(&w->block, (uint32_t)key.len);
-	buf_add_le32(&w->block, (uint32_t)val.len);
-	buf_add_slice(&w->block, key);
-	buf_add_slice(&w->block, val);
-	w->entries++;
-	return buf_len(&w->block) >= BLOCK_SIZE ? write_block(w, (uint32_t)buf_len(&w->block)) : buf_err(&w->block);
+	buf_add_byte(&sn->block, (uint8_t)t);
+	buf_add_le32(&sn->block, (uint32_t)key.len);
+	buf_add_le32(&sn->block, (uint32_t)val.len);
+	buf_add_slice(&sn->block, key);
+	buf_add_slice(&sn->block, val);
+	sn->entries++;
+	return buf_len(&sn->block) >= SNAPSHOT_BLOCK ? write_block(sn, (uint32_t)buf_len(&sn->block)) : buf_err(&sn->block);
 }
 
-static int write_stream(struct writer *w)
+static int write_header(struct snapshot *sn)
 {
 	struct buf head = BUF_INIT(64);
 	int r;
 
-	buf_add(&head, magic, 8);
+	buf_add(&head, SNAPSHOT_MAGIC, 8);
 	buf_add_le32(&head, SNAPSHOT_VERSION);
 	buf_add_le32(&head, INDEX_FORMAT);
-	buf_add_le64(&head, w->s->n.applied);
+	buf_add_le64(&head, sn->lsn);
 	buf_add_le32(&head, crc32c(0, head.p, buf_len(&head)));
-	r = write_all(w, head.p, buf_len(&head));
+	r = write_all(sn, head.p, buf_len(&head));
 	buf_free(&head);
-	for (unsigned t = 0; r == 0 && t < IX_COUNT; t++) {
-		w->table = (enum index_table)t;
-		r = index_scan(w->s->ix, w->table, slice_of(NULL, 0), slice_of(NULL, 0), t == IX_ROW, write_entry, w);
-	}
-	if (r == 0 && buf_len(&w->block) != 0)
-		r = write_block(w, (uint32_t)buf_len(&w->block));
-	buf_add_le64(&w->block, w->entries);
-	return r != 0 ? r : write_block(w, END_LENGTH);
-}
-
-static int open_dir(struct spool *s, int *dir_r)
-{
-	return sysops_open_dir(s->sys, s->conf.dirfd, "snapshot", dir_r);
-}
-
-static int write_file(struct spool *s, int dir, const char *name)
-{
-	struct writer w = { .s = s, .block = BUF_INIT(BLOCK_MAX) };
-	int r;
-
-	w.fd = s->sys->openat(dir, "new", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (w.fd < 0)
-		return sysops_err();
-	r = write_stream(&w);
-	buf_free(&w.block);
-	if (r == 0 && s->sys->fsync(w.fd) != 0)
-		r = sysops_err();
-	(void)s->sys->close(w.fd);
-	if (r == 0 && (s->sys->renameat(dir, "new", dir, name) != 0 || s->sys->fsync(dir) != 0))
-		r = ERR_IO;
-	if (r != 0)
-		(void)s->sys->unlinkat(dir, "new", 0);
 	return r;
 }
 
-static void name_of(uint64_t lsn, char dst[NAME_LEN])
+/* ---- the steps ---- */
+
+/* Called by the index before a key changes. */
+static void before_change(void *ctx, enum index_table t, struct slice key)
 {
-	(void)snprintf(dst, NAME_LEN, "%016llx", (unsigned long long)lsn);
+	struct snapshot *sn = ctx;
+	struct slice val;
+	struct seen *e;
+	int r;
+
+	if (sn->err != 0 || t < sn->table || (t == sn->table && buf_len(&sn->pos) != 0 && key_cmp(key, buf_slice(&sn->pos)) <= 0))
+		return;
+	if ((e = seen_new(t, key)) == NULL) {
+		sn->err = ERR_NOMEM;
+		return;
+	}
+	if (RB_INSERT(seen_tree, &sn->seen, e) != NULL) {
+		free(e);
+		return;
+	}
+	sn->seen_bytes += sizeof(*e) + key.len;
+	arena_reset(sn->arena);
+	r = index_get(sn->s->ix, t, key, sn->arena, &val);
+	if (r == 0)
+		r = write_entry(sn, t, key, val);
+	sn->err = r == ERR_NOTFOUND ? 0 : r;
+}
+
+static int scanned(void *ctx, struct slice key, struct slice val)
+{
+	struct snapshot *sn = ctx;
+	size_t size = SNAPSHOT_ENTRY + key.len + val.len;
+	bool have = false;
+	int r;
+
+	if (buf_len(&sn->pos) != 0 && slice_eq(key, buf_slice(&sn->pos)))
+		return 0;
+	if (!RB_EMPTY(&sn->seen)) {
+		struct seen *e = seen_new(sn->table, key);
+
+		if (e == NULL)
+			return ERR_NOMEM;
+		have = RB_FIND(seen_tree, &sn->seen, e) != NULL;
+		free(e);
+	}
+	buf_reset(&sn->pos);
+	buf_add_slice(&sn->pos, key);
+	if ((r = buf_err(&sn->pos)) != 0 || have)
+		return r;
+	if ((r = write_entry(sn, sn->table, key, val)) != 0)
+		return r;
+	sn->left = sn->left > size ? sn->left - size : 0;
+	return sn->left == 0 ? 1 : 0;
+}
+
+static void snapshot_free(struct spool *s)
+{
+	struct snapshot *sn = s->snap;
+	struct seen *e;
+
+	index_watch(s->ix, NULL, NULL);
+	s->snap = NULL;
+	while ((e = RB_MIN(seen_tree, &sn->seen)) != NULL) {
+		RB_REMOVE(seen_tree, &sn->seen, e);
+		free(e);
+	}
+	if (sn->fd >= 0)
+		(void)s->sys->close(sn->fd);
+	if (sn->dir >= 0)
+		(void)s->sys->close(sn->dir);
+	buf_free(&sn->pos);
+	buf_free(&sn->block);
+	arena_free(&sn->arena);
+	free(sn);
+}
+
+void spool_snapshot_cancel(struct spool *s)
+{
+	if (s->snap == NULL)
+		return;
+	if (s->snap->dir >= 0)
+		(void)s->sys->unlinkat(s->snap->dir, "new", 0);
+	snapshot_free(s);
+}
+
+int spool_snapshot_begin(struct spool *s)
+{
+	struct snapshot *sn;
+	int r;
+
+	if (s->in_batch || s->snap != NULL || s->dead)
+		return ERR_STATE;
+	if ((sn = calloc(1, sizeof(*sn))) == NULL)
+		return ERR_NOMEM;
+	*sn = (struct snapshot){ .s = s, .dir = -1, .fd = -1, .lsn = s->n.applied, .pos = BUF_INIT(ENC_MAX),
+		.block = BUF_INIT(SNAPSHOT_BLOCK_MAX), .arena = arena_new(SNAPSHOT_BLOCK_MAX) };
+	RB_INIT(&sn->seen);
+	s->snap = sn;
+	r = sn->arena != NULL ? snapshot_dir(s, &sn->dir) : ERR_NOMEM;
+	if (r == 0) {
+		sn->fd = s->sys->openat(sn->dir, "new", O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+		r = sn->fd >= 0 ? write_header(sn) : sysops_err();
+	}
+	if (r != 0)
+		spool_snapshot_cancel(s);
+	else
+		index_watch(s->ix, before_change, sn);
+	return r;
 }
 
 static void prune(struct spool *s, int dir)
@@ -131,192 +236,102 @@ static void prune(struct spool *s, int dir)
 
 	if (snapshot_find(s, lsns, ARRAY_LEN(lsns), &n) != 0)
 		return;
-	for (size_t i = 2; i < n; i++) {
-		char name[NAME_LEN];
+	for (size_t i = 0; i < n; i++) {
+		char name[SNAPSHOT_NAME];
 
-		name_of(lsns[i], name);
+		if (lsns[i] == s->snapshots[0] || lsns[i] == s->snapshots[1])
+			continue;
+		snapshot_name(lsns[i], name);
 		(void)s->sys->unlinkat(dir, name, 0);
 	}
 }
 
+static int finish(struct snapshot *sn)
+{
+	struct spool *s = sn->s;
+	char name[SNAPSHOT_NAME];
+	int r = 0;
+
+	if (buf_len(&sn->block) != 0)
+		r = write_block(sn, (uint32_t)buf_len(&sn->block));
+	buf_add_le64(&sn->block, sn->entries);
+	if (r == 0)
+		r = write_block(sn, SNAPSHOT_END);
+	if (r == 0 && s->sys->fsync(sn->fd) != 0)
+		r = sysops_err() == ERR_FULL ? ERR_FULL : ERR_IO;
+	snapshot_name(sn->lsn, name);
+	if (r == 0 && (s->sys->renameat(sn->dir, "new", sn->dir, name) != 0 || s->sys->fsync(sn->dir) != 0))
+		r = ERR_IO;
+	if (r != 0)
+		return r;
+	if (s->snapshots[0] != sn->lsn)
+		s->snapshots[1] = s->snapshots[0];
+	s->snapshots[0] = sn->lsn;
+	s->snapshot_bytes = (uint64_t)sn->off;
+	prune(s, sn->dir);
+	return 0;
+}
+
+int spool_snapshot_step(struct spool *s, size_t bytes, bool *more_r)
+{
+	struct snapshot *sn = s->snap;
+	int r = 0;
+
+	*more_r = false;
+	if (sn == NULL || s->in_batch)
+		return ERR_STATE;
+	/* When it cannot keep up with the changes it is finished at once. */
+	sn->left = sn->seen_bytes > SEEN_MAX ? SIZE_MAX : bytes;
+	while (r == 0 && sn->err == 0 && sn->table < IX_COUNT) {
+		r = index_scan(s->ix, sn->table, slice_of(NULL, 0), buf_slice(&sn->pos), sn->table == IX_ROW, scanned, sn);
+		if (r == 0) {
+			sn->table++;
+			buf_reset(&sn->pos);
+		}
+	}
+	if (r == 1 && sn->err == 0) {
+		*more_r = true;
+		return 0;
+	}
+	if (sn->err != 0)
+		r = sn->err;
+	if (r == 0)
+		r = finish(sn);
+	if (r != 0)
+		spool_snapshot_cancel(s);
+	else
+		snapshot_free(s);
+	return r;
+}
+
 int spool_snapshot(struct spool *s)
 {
-	char name[NAME_LEN];
-	int dir, r;
+	bool more = true;
+	int r;
 
 	if (s->in_batch)
 		return ERR_STATE;
 	if (s->snapshots[0] == s->n.applied && s->n.applied != 0)
 		return 0;
-	if ((r = open_dir(s, &dir)) != 0)
+	if ((r = spool_snapshot_begin(s)) != 0)
 		return r;
-	name_of(s->n.applied, name);
-	if ((r = write_file(s, dir, name)) == 0) {
-		s->snapshots[1] = s->snapshots[0];
-		s->snapshots[0] = s->n.applied;
-		prune(s, dir);
-	}
-	(void)s->sys->close(dir);
+	while (r == 0 && more)
+		r = spool_snapshot_step(s, SIZE_MAX, &more);
 	return r;
+}
+
+bool spool_snapshot_running(const struct spool *s)
+{
+	return s->snap != NULL;
+}
+
+uint64_t spool_snapshot_newest(const struct spool *s, uint64_t *bytes_r)
+{
+	*bytes_r = s->snapshot_bytes;
+	return s->snapshots[0];
 }
 
 uint64_t spool_snapshot_lsn(const struct spool *s)
 {
 	return s->snapshots[1];
-}
-
-/* ---- finding ---- */
-
-static bool parse_name(const char *name, uint64_t *lsn_r)
-{
-	uint64_t v = 0;
-
-	if (strlen(name) != NAME_LEN - 1)
-		return false;
-	for (const char *p = name; *p != '\0'; p++) {
-		if (!((*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'f')))
-			return false;
-		v = v << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
-	}
-	*lsn_r = v;
-	return true;
-}
-
-int snapshot_find(struct spool *s, uint64_t *lsns, size_t max, size_t *n_r)
-{
-	struct dirent *e;
-	uint64_t lsn;
-	DIR *d;
-	int fd, r;
-
-	*n_r = 0;
-	if ((r = open_dir(s, &fd)) != 0)
-		return r;
-	if ((d = fdopendir(fd)) == NULL) {
-		(void)s->sys->close(fd);
-		return ERR_IO;
-	}
-	while ((e = readdir(d)) != NULL) {
-		size_t i = *n_r;
-
-		if (!parse_name(e->d_name, &lsn))
-			continue;
-		while (i > 0 && lsns[i - 1] < lsn)
-			i--;
-		if (i >= max)
-			continue;
-		if (*n_r < max)
-			++*n_r;
-		memmove(&lsns[i + 1], &lsns[i], (*n_r - 1 - i) * sizeof(*lsns));
-		lsns[i] = lsn;
-	}
-	(void)closedir(d);
-	return 0;
-}
-
-/* ---- loading ---- */
-
-struct reader {
-	struct spool *s;
-	int fd;
-	off_t off;
-	uint64_t entries;
-	struct buf block;
-};
-
-static int read_all(struct reader *rd, uint8_t *p, size_t n)
-{
-	size_t got;
-	int r = sysops_pread_all(rd->s->sys, rd->fd, p, n, rd->off, &got);
-
-	rd->off += (off_t)got;
-	return r == 0 && got != n ? ERR_CORRUPT : r;
-}
-
-/* The next block's payload; *end_r: it is the last one. */
-static int read_block(struct reader *rd, bool *end_r)
-{
-	uint8_t head[8], *p;
-	uint32_t len;
-	int r;
-
-	buf_reset(&rd->block);
-	if ((r = read_all(rd, head, sizeof(head))) != 0)
-		return r;
-	len = get_le32(head);
-	*end_r = len == END_LENGTH;
-	if (*end_r)
-		len = 8;
-	if (len > BLOCK_MAX)
-		return ERR_CORRUPT;
-	if ((p = buf_reserve(&rd->block, len)) == NULL)
-		return ERR_NOMEM;
-	if ((r = read_all(rd, p, len)) != 0)
-		return r;
-	buf_commit(&rd->block, len);
-	return crc32c(0, p, len) == get_le32(head + 4) ? 0 : ERR_CORRUPT;
-}
-
-static int load_block(struct reader *rd)
-{
-	struct cursor c = cursor_of(buf_slice(&rd->block));
-	struct slice key, val;
-	uint8_t table;
-	uint32_t kn, vn;
-	int r;
-
-	while (cur_left(&c) != 0) {
-		if (wire_get_u8(&c, &table) != 0 || wire_get_u32(&c, &kn) != 0 || wire_get_u32(&c, &vn) != 0 ||
-		    cur_take_n(&c, kn, &key) != 0 || cur_take_n(&c, vn, &val) != 0 || table >= IX_COUNT)
-			return ERR_CORRUPT;
-		if ((r = index_put(rd->s->ix, (enum index_table)table, key, val)) != 0)
-			return r;
-		rd->entries++;
-	}
-	return 0;
-}
-
-static int load_stream(struct reader *rd, uint64_t lsn)
-{
-	uint8_t head[HEADER_SIZE];
-	bool end = false;
-	unsigned blocks = 0;
-	int r;
-
-	if ((r = read_all(rd, head, sizeof(head))) != 0)
-		return r;
-	if (memcmp(head, magic, 8) != 0 || crc32c(0, head, HEADER_SIZE - 4) != get_le32(head + 24) || get_le64(head + 16) != lsn)
-		return ERR_CORRUPT;
-	if (get_le32(head + 8) != SNAPSHOT_VERSION || get_le32(head + 12) != INDEX_FORMAT)
-		return ERR_VERSION;
-	if ((r = index_begin(rd->s->ix)) != 0)
-		return r;
-	while ((r = read_block(rd, &end)) == 0 && !end && (r = load_block(rd)) == 0)
-		if (++blocks % LOAD_BATCH == 0 && ((r = index_commit(rd->s->ix)) != 0 || (r = index_begin(rd->s->ix)) != 0))
-			return r;
-	if (r == 0 && get_le64(rd->block.p) != rd->entries)
-		r = ERR_CORRUPT;
-	if (r == 0)
-		return index_commit(rd->s->ix);
-	index_abort(rd->s->ix);
-	return r;
-}
-
-int snapshot_load(struct spool *s, uint64_t lsn)
-{
-	struct reader rd = { .s = s, .block = BUF_INIT(BLOCK_MAX) };
-	char name[NAME_LEN];
-	int dir, r;
-
-	if ((r = open_dir(s, &dir)) != 0)
-		return r;
-	name_of(lsn, name);
-	rd.fd = s->sys->openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
-	(void)s->sys->close(dir);
-	if (rd.fd < 0)
-		return ERR_CORRUPT;
-	r = load_stream(&rd, lsn);
-	buf_free(&rd.block);
-	(void)s->sys->close(rd.fd);
-	return r == ERR_VERSION ? ERR_CORRUPT : r;
 }

@@ -109,12 +109,45 @@ int spool_checkpoint(struct spool *s, unsigned kbytes) MUST_CHECK;
 
 /* Live bytes and bodies of the segment that begins with this LSN. */
 struct ix_segment spool_segment_live(const struct spool *s, uint64_t first_lsn);
-/* Is this record the place of the body (compaction asks)? */
-bool spool_body_is_at(struct spool *s, uint64_t bodyid, uint64_t segment, uint32_t off);
+
+/* ---- compaction (spool/compact.c): the bodies that live in a segment are appended anew, and it is unlinked ---- */
+struct compact_pick {
+	uint64_t first_lsn, last_lsn;
+	uint64_t gain, copy;            /* bytes: that come back; that are copied for it */
+};
+/* Which segments are worth it: percent of it dead; or something in it dead since before_us (0: does not count).
+ * The first max of them in picks, oldest first. */
+size_t spool_compact_plan(const struct spool *s, unsigned percent, uint64_t dead_before_us, struct compact_pick *picks, size_t max);
+/* Seals the segment being written if something in it is dead since before that, so that it can be planned. Not in a batch. */
+int spool_compact_seal(struct spool *s, uint64_t dead_before_us) MUST_CHECK;
+
+/* A record of its own that says nothing: begins a segment, or sets two snapshots apart. Not in a batch. */
+int spool_append_nothing(struct spool *s) MUST_CHECK;
+
+struct compaction;
+/* A sealed segment, to be emptied. ERR_NOTFOUND, ERR_STATE, ERR_CORRUPT, ERR_IO, ERR_NOMEM. */
+int spool_compact_begin(struct spool *s, uint64_t first_lsn, struct compaction **c_r) MUST_CHECK;
+/* Reads about that many bytes of it and adds what lives in them to the open batch (which it may open). *copied_r grows by
+ * what was added. ERR_FULL: try again when there is space; ERR_CORRUPT: the segment is damaged; ERR_IO, ERR_NOMEM. */
+int spool_compact_step(struct compaction *c, size_t bytes, uint64_t *copied_r, bool *more_r) MUST_CHECK;
+void spool_compact_end(struct compaction **c);
+/* Unlinks up to n sealed segments in which nothing lives and whose records both snapshots hold. *bytes_r grows by their
+ * size. Not in a batch. */
+int spool_compact_remove(struct spool *s, unsigned n, uint64_t *bytes_r, bool *more_r) MUST_CHECK;
+/* Which LSN the older snapshot must have reached for everything to be removed that is empty; 0: nothing is. */
+uint64_t spool_compact_wants(const struct spool *s);
 
 /* ---- snapshots: "snapshot/LSN", the whole index as a stream (spool/snapshot.h) ---- */
 /* Writes, flushes and names one, and unlinks all but the two newest. Not in a batch. */
 int spool_snapshot(struct spool *s) MUST_CHECK;
+/* The same in steps of about so many bytes, with batches in between: it is as of its begin. When a step fails there
+ * is no snapshot. ERR_STATE: in a batch; begin: one is being written; step: none is. */
+int spool_snapshot_begin(struct spool *s) MUST_CHECK;
+int spool_snapshot_step(struct spool *s, size_t bytes, bool *more_r) MUST_CHECK;
+void spool_snapshot_cancel(struct spool *s);
+bool spool_snapshot_running(const struct spool *s);
+/* LSN of the newest one, 0: none; and its size, 0: not known. */
+uint64_t spool_snapshot_newest(const struct spool *s, uint64_t *bytes_r);
 /* The LSN up to which segments without live bodies are not needed: that of the older of the
  * two snapshots; 0 while there are not two. */
 uint64_t spool_snapshot_lsn(const struct spool *s);

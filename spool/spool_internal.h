@@ -28,6 +28,8 @@ struct spool {
 	struct arena *arena;            /* of one spool_do() or replayed record */
 	struct buf enc, val;            /* an op's record, an index value */
 	uint64_t snapshots[2];          /* LSNs of the newest and the one before, 0: none */
+	struct snapshot *snap;          /* being written, or NULL */
+	uint64_t snapshot_bytes;        /* length of the last one written */
 	struct ix_key clean_trace, clean_vanished;      /* where cleaning goes on */
 };
 
@@ -76,6 +78,8 @@ int body_ref(struct apply *ap, uint64_t bodyid, int delta);
 int body_put_summary(struct apply *ap, uint64_t bodyid, struct slice cached);
 int segs_load(struct spool *s);
 int segs_store(struct spool *s);
+/* Forgets the accounts of segments that the log no longer has, in the open transaction. */
+int segs_prune(struct spool *s, bool *any_r);
 
 /* ---- mailboxes and rows ---- */
 struct name_key {
@@ -120,10 +124,5 @@ int ix_decode_value(struct slice val, struct arena *a, void *m_r, int (*decode)(
 /* A transaction of the index alone, outside a batch; r: how it went so far. */
 int engine_begin_derived(struct spool *s);
 int engine_commit_derived(struct spool *s, int r);
-
-/* Loads the snapshot file of this LSN into an empty index. */
-int snapshot_load(struct spool *s, uint64_t lsn);
-/* LSNs of the files there are, newest first. */
-int snapshot_find(struct spool *s, uint64_t *lsns, size_t max, size_t *n_r);
 
 #endif

@@ -40,7 +40,8 @@ WIRE_DECLARE(ix_name, IX_NAME_FIELDS)
 WIRE_DECLARE(ix_mailbox, IX_MAILBOX_FIELDS)
 #define IX_VANISHED_FIELDS(X) X##_U64(time_us) X##_LIST(op_range, uids, OP_LIST_MAX)
 WIRE_DECLARE(ix_vanished, IX_VANISHED_FIELDS)
-#define IX_SEGMENT_FIELDS(X) X##_U64(live_bytes) X##_U64(live_bodies)
+/* dead_since: when the first body in it died, microseconds; 0: none has. */
+#define IX_SEGMENT_FIELDS(X) X##_U64(live_bytes) X##_U64(live_bodies) X##_U64(dead_since)
 WIRE_DECLARE(ix_segment, IX_SEGMENT_FIELDS)
 /* last_id: the last number given to a message or body; bytes: of all bodies; rows: in all mailboxes. */
 #define IX_COUNTERS_FIELDS(X) X##_U32(format) X##_U64(applied) X##_U64(last_id) X##_U64(last_mailbox) X##_U64(queued) \

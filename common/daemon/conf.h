@@ -67,6 +67,7 @@ X(SIZE, spool_reserve, "256m", 0, 1099511627776, "free space below which new mai
 X(SIZE, spool_cache, "64m", 1048576, 68719476736, "memory for the spool's index") \
 X(INT, compact_percent, "50", 10, 100, "a segment is compacted when this part of it is dead") \
 X(INT, compact_rate, "16", 1, 10000, "MiB a second that compaction may copy") \
+X(TIME, delete_within, "7d", 3600, 31536000, "deleted mail is gone from the disk after this time") \
 X(TIME, trace_keep, "7d", 3600, 31536000, "how long pabal trace remembers a message") \
 X(TIME, history_keep, "90d", 3600, 31536000, "how long expunged UIDs are remembered") \
 X(INT, auth_threads, "2", 1, 32, "password checks at a time") \

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SECTOR = 512, IMAGES = 64, DIROPS = 64 };
+enum { SECTOR = 512, IMAGES = 512, DIROPS = 64 };
 
 const char *const disk_op_name[DISK_OPS] = {
 	"openat", "pread", "pwrite", "pwritev", "fdatasync", "fsync", "ftruncate",

@@ -8,6 +8,7 @@
 
 struct spool *sp;
 uint64_t test_now_us;
+bool (*test_pinned)(void *ctx, uint64_t bodyid);
 bool test_watch;
 static int dirfd_ = -1;
 static struct arena *arena;
@@ -83,7 +84,7 @@ int engine_try_open(void)
 {
 	static char home[4096];
 	struct spool_conf conf = { .dirfd = dirfd_, .index_home = home, .segment_size = 1 << 16, .reserve = 0,
-		.cache_bytes = 4 << 20, .sys = &disk_ops, .watched = watched };
+		.cache_bytes = 4 << 20, .sys = &disk_ops, .watched = watched, .pinned = test_pinned };
 
 	(void)snprintf(home, sizeof(home), "%s/index", testdir_path());
 	return spool_open(&sp, &conf);

@@ -9,6 +9,7 @@
 /* A spool in the test's directory, on the disk of disk.h, and short forms of its ops. */
 extern struct spool *sp;
 extern uint64_t test_now_us;    /* what the clock tells; each look is a microsecond later */
+extern bool (*test_pinned)(void *ctx, uint64_t bodyid);
 extern bool test_watch;         /* collect changes of all mailboxes */
 
 int engine_setup(void **state);

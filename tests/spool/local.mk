@@ -45,3 +45,6 @@ tests_spool_test_sessions_LDADD = tests/spool/libpeers.a tests/spool/libdisk.a $
 UNIT_TESTS += tests/spool/test-kill
 tests_spool_test_kill_SOURCES = %D%/test-kill.c
 tests_spool_test_kill_LDADD = $(ENGINE_TEST_LIBS)
+UNIT_TESTS += tests/spool/test-compact
+tests_spool_test_compact_SOURCES = %D%/test-compact.c
+tests_spool_test_compact_LDADD = $(ENGINE_TEST_LIBS)
