@@ -244,7 +244,7 @@ bool spool_file_used(struct spool *s, uint64_t file)
 {
 	struct ix_key k = key_u64(file);
 
-	return index_has(s->ix, IX_FILE, key_slice(&k));
+	return index_find(s->ix, IX_FILE, key_slice(&k)) != ERR_NOTFOUND;
 }
 
 int spool_summary(struct spool *s, uint64_t bodyid, struct arena *a, struct slice *sum_r)

@@ -34,7 +34,7 @@ static int old_trace(void *ctx, struct slice key, struct slice val)
 		return r;
 	key_copy(&o->last, key);
 	memcpy(msg.b, key.p, 8);
-	if (t.time_us < o->before_us && !index_has(o->s->ix, IX_QUEUE, key_slice(&msg)))
+	if (t.time_us < o->before_us && index_find(o->s->ix, IX_QUEUE, key_slice(&msg)) == ERR_NOTFOUND)
 		key_copy(&o->keys[o->n++], key);
 	return ++o->seen >= o->max ? 1 : 0;
 }

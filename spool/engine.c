@@ -1,4 +1,5 @@
 /* Batches: spool_do(), spool_commit(), spool_abort(). Opening and replay are in engine_open.c. */
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
@@ -24,6 +25,23 @@ int ix_get_value(struct spool *s, enum index_table t, struct slice key, struct a
 	return r != 0 ? r : ix_decode_value(val, a, m_r, decode);
 }
 
+/*
+ * The environment is of no use any more. Mostly it is a damaged page, which recovery does not mend: then the next
+ * start is told to make the index anew. A full disk can do it too, and a new index needs space: there recovery is tried.
+ */
+static void index_broken(struct spool *s)
+{
+	int fd;
+
+	s->dead = true;
+	if (log_full(s->log))
+		return;
+	fd = s->sys->openat(s->conf.dirfd, INDEX_DAMAGED, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd >= 0)
+		(void)s->sys->close(fd);
+	log_error("spool: the index is damaged; it is made anew from the log at the next start");
+}
+
 static int batch_open(struct spool *s)
 {
 	int r;
@@ -32,7 +50,9 @@ static int batch_open(struct spool *s)
 		return ERR_IO;
 	if (s->in_batch)
 		return s->batch_err;
-	if ((r = index_begin(s->ix)) != 0)
+	if ((r = index_begin(s->ix)) == ERR_CORRUPT)
+		index_broken(s);
+	if (r != 0)
 		return r;
 	s->in_batch = true;
 	s->batch_err = 0;
@@ -106,11 +126,15 @@ bool spool_is_dead(const struct spool *s)
 
 static void undo(struct spool *s)
 {
+	int r;
+
 	index_abort(s->ix);
 	s->in_batch = false;
 	s->n = s->saved;
 	/* A log that could not be mended may have kept a part of the batch: only recovery will tell. */
-	if (segs_load(s) != 0 || log_broken(s->log))
+	if ((r = segs_load(s)) == ERR_CORRUPT)
+		index_broken(s);
+	if (r != 0 || log_broken(s->log))
 		s->dead = true;
 }
 
@@ -189,7 +213,7 @@ int spool_checkpoint(struct spool *s, unsigned kbytes)
 		return ERR_STATE;
 	r = index_checkpoint(s->ix, kbytes);
 	if (r == ERR_CORRUPT)
-		s->dead = true;
+		index_broken(s);
 	return r;
 }
 

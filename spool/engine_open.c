@@ -108,8 +108,13 @@ static int load_counters(struct spool *s)
 static int open_index(struct spool *s)
 {
 	struct index_conf ic = { .home = s->home, .cache_bytes = s->conf.cache_bytes };
-	int r = index_open(&s->ix, &ic);
+	int fd = s->sys->openat(s->conf.dirfd, INDEX_DAMAGED, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), r;
 
+	if (fd >= 0) {
+		(void)s->sys->close(fd);
+		return ERR_CORRUPT;
+	}
+	r = index_open(&s->ix, &ic);
 	if (r == 0 && (r = load_counters(s)) != 0)
 		index_close(&s->ix, false);
 	return r;

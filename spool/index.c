@@ -199,11 +199,11 @@ int index_get(struct spool_index *ix, enum index_table t, struct slice key, stru
 	return val_r->p != NULL ? 0 : ERR_NOMEM;
 }
 
-bool index_has(struct spool_index *ix, enum index_table t, struct slice key)
+int index_find(struct spool_index *ix, enum index_table t, struct slice key)
 {
 	DBT k = dbt_of(key);
 
-	return ix->db[t]->exists(ix->db[t], ix->txn, &k, 0) == 0;
+	return map_error(ix->db[t]->exists(ix->db[t], ix->txn, &k, 0));
 }
 
 void index_watch(struct spool_index *ix, index_watch_fn *fn, void *ctx)

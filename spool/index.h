@@ -55,7 +55,8 @@ void index_abort(struct spool_index *ix);
 /* The value, copied into a. ERR_NOTFOUND. */
 int index_get(struct spool_index *ix, enum index_table t, struct slice key, struct arena *a,
     struct slice *val_r) MUST_CHECK;
-bool index_has(struct spool_index *ix, enum index_table t, struct slice key);
+/* Is it there? 0, ERR_NOTFOUND, or why that cannot be told. */
+int index_find(struct spool_index *ix, enum index_table t, struct slice key) MUST_CHECK;
 int index_put(struct spool_index *ix, enum index_table t, struct slice key, struct slice val) MUST_CHECK;
 /* ERR_NOTFOUND when it is not there. */
 int index_del(struct spool_index *ix, enum index_table t, struct slice key) MUST_CHECK;

@@ -41,7 +41,7 @@ bool spool_name_known(struct spool *s, uint64_t account, struct slice name)
 {
 	struct name_key k;
 
-	return index_has(s->ix, IX_NAME, name_key(&k, account, name));
+	return index_find(s->ix, IX_NAME, name_key(&k, account, name)) == 0;
 }
 
 int spool_mailbox_get(struct spool *s, uint64_t id, struct arena *a, struct ix_mailbox *m_r)

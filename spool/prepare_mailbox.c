@@ -246,8 +246,9 @@ static int prepare_subscribe(struct spool *s, struct op_subscribe *op, struct sp
 static int prepare_account(struct spool *s, const struct op_account *op)
 {
 	struct ix_key k = key_u64(op->account);
+	int r = index_find(s->ix, IX_ACCOUNT, key_slice(&k));
 
-	return index_has(s->ix, IX_ACCOUNT, key_slice(&k)) ? 0 : 1;
+	return r == ERR_NOTFOUND ? 1 : r;
 }
 
 int prepare_mailbox_op(struct spool *s, struct spool_op *op, struct spool_done *res_r)

@@ -126,8 +126,12 @@ static int prepare_adds(struct spool *s, struct op_deliver *op, uint32_t ri)
 		struct op_add *a = &d->adds[i];
 		struct ix_key k = key_u64_u64(op->msgid, a->mailbox);
 		struct ix_mailbox m;
-		bool twice = index_has(s->ix, IX_ADDED, key_slice(&k));
+		bool twice;
 
+		r = index_find(s->ix, IX_ADDED, key_slice(&k));
+		if (r != 0 && r != ERR_NOTFOUND)
+			return r;
+		twice = r == 0;
 		for (uint32_t j = 0; !twice && j <= ri; j++)
 			for (uint32_t n = 0; !twice && n < (j == ri ? kept : op->rcpts[j].adds_n); n++)
 				twice = op->rcpts[j].adds[n].mailbox == a->mailbox;

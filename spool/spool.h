@@ -84,6 +84,7 @@ int spool_body_get(struct spool *s, uint64_t bodyid, struct ix_body *b_r) MUST_C
 /* len bytes at off; off + len at most b->size. */
 int spool_body_read(struct spool *s, const struct ix_body *b, uint64_t off, uint32_t len, uint8_t *dst) MUST_CHECK;
 int spool_summary(struct spool *s, uint64_t bodyid, struct arena *a, struct slice *sum_r) MUST_CHECK;
+/* Does a record refer to this body file? True also when that cannot be found out: it has to stay then. */
 bool spool_file_used(struct spool *s, uint64_t file);
 
 int spool_mailbox_find(struct spool *s, uint64_t account, struct slice name, uint64_t *id_r) MUST_CHECK;

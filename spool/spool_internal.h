@@ -33,6 +33,9 @@ struct spool {
 	struct ix_key clean_trace, clean_vanished;      /* where cleaning goes on */
 };
 
+/* A file that says so; it goes aside with the index it is in. */
+#define INDEX_DAMAGED "index/damaged"
+
 enum { ARENA_MAX = 1 << 30, ENC_MAX = 1 << 30 };
 
 /* One record being applied. */
