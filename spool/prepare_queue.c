@@ -75,6 +75,7 @@ static int same_addr(void *ctx, uint32_t index, const struct ix_rcpt *rc)
 
 	(void)index;
 	k->found = slice_ieq(rc->addr, k->addr);
+	arena_reset(k->arena);
 	return k->found ? 1 : 0;
 }
 

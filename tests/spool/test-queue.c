@@ -209,6 +209,32 @@ static void forwards(void **state)
 	assert_int_equal(spool_counters(sp)->queued, 0);
 }
 
+/* One of very many recipients is forwarded: all the others are looked at. */
+static void forwards_of_many(void **state)
+{
+	enum { MANY = OP_RCPTS_MAX - 1 };
+	static char addr[MANY][64];
+	static struct op_rcpt rc[MANY];
+	struct op_rcpt to[] = { { .addr = SLICE_LIT("one@z") }, { .addr = SLICE_LIT("") } };
+	struct op_deliver_rcpt d = { .index = 7, .forwards = to, .forwards_n = 2 };
+	struct spool_op op = { .kind = OP_ACCEPT,
+		.accept = { .rcpts = rc, .rcpts_n = MANY, .body = { .size = 1, .bytes = SLICE_LIT("x") } } };
+	struct spool_done done;
+	struct ix_msg m;
+
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(addr[i], sizeof(addr[i]), "somebody.number.%05d@some.domain.example.org", i);
+		rc[i].addr = slice_cstr(addr[i]);
+	}
+	to[1].addr = rc[MANY - 1].addr;
+	assert_int_equal(do_op(&op, &done), 0);
+	op = (struct spool_op){ .kind = OP_DELIVER, .deliver = { .msgid = done.id, .rcpts = &d, .rcpts_n = 1 } };
+	assert_int_equal(do_op(&op, &done), 0);
+	assert_int_equal(spool_msg_get(sp, op.deliver.msgid, a, &m), 0);
+	assert_int_equal(m.nrcpts, MANY + 1);
+}
+
 static void queue_verbs(void **state)
 {
 	uint64_t one = do_accept("s@x", "a@y", "1"), two = do_accept("s@x", "b@y", "2");
@@ -349,7 +375,7 @@ static void traces_and_cleaning(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(accept_and_read), T(outcomes), T(notices), T(one_body), T(exactly_once), T(forwards), T(queue_verbs),
+		T(accept_and_read), T(outcomes), T(notices), T(one_body), T(exactly_once), T(forwards), T(forwards_of_many), T(queue_verbs),
 		T(batches), T(damaged_index), T(traces_and_cleaning),
 	};
 
