@@ -212,7 +212,7 @@ static void forwards(void **state)
 /* One of very many recipients is forwarded: all the others are looked at. */
 static void forwards_of_many(void **state)
 {
-	enum { MANY = OP_RCPTS_MAX - 1 };
+	enum { MANY = 1000 };
 	static char addr[MANY][64];
 	static struct op_rcpt rc[MANY];
 	struct op_rcpt to[] = { { .addr = SLICE_LIT("one@z") }, { .addr = SLICE_LIT("") } };
@@ -224,7 +224,7 @@ static void forwards_of_many(void **state)
 
 	(void)state;
 	for (int i = 0; i < MANY; i++) {
-		(void)snprintf(addr[i], sizeof(addr[i]), "somebody.number.%05d@some.domain.example.org", i);
+		(void)snprintf(addr[i], sizeof(addr[i]), "somebody.%05d@a.domain.example", i);
 		rc[i].addr = slice_cstr(addr[i]);
 	}
 	to[1].addr = rc[MANY - 1].addr;
