@@ -1,5 +1,6 @@
 /* The commands about the spool that a running spoold does. */
 #include "common/base/strnum.h"
+#include "common/mail/queueid.h"
 #include "control/command.h"
 #include "control/show.h"
 #include "control/spool_client.h"
@@ -19,6 +20,15 @@ int spool_client_failed(struct client *c, struct ipc_msg *m, const char *what, c
 	else
 		(void)complain("%s %s: %s.", what, object, err_str((int32_t)f.code));
 	return (int32_t)f.code < 0 ? (int32_t)f.code : ERR_STATE;
+}
+
+int spool_client_id(const char *word, uint64_t *msgid_r)
+{
+	int r = queue_id_parse(slice_cstr(word), msgid_r);
+
+	if (r != 0)
+		(void)complain("\"%s\" is not a queue id, which are hexadecimal digits.", word);
+	return r;
 }
 
 int spool_client_stats(struct client *c, struct spool_stats_reply *s_r)

@@ -86,9 +86,7 @@ int cmd_queue_show(struct control *ct)
 	struct ipc_msg m;
 	int r;
 
-	if (queue_id_parse(slice_cstr(ct->words[0]), &req.msgid) != 0)
-		return complain("\"%s\" is not a queue id, which are hexadecimal digits.", ct->words[0]);
-	if ((c = client_open(ct->conf, ROLE_SPOOLD, false)) == NULL)
+	if (spool_client_id(ct->words[0], &req.msgid) != 0 || (c = client_open(ct->conf, ROLE_SPOOLD, false)) == NULL)
 		return EXIT_FAILED;
 	r = CLIENT_CALL(c, spool_queue_show, &req, TIMEOUT_MS, &m);
 	if (r == 0 && (m.type != spool_taken_MSG || IPC_DECODE(&m, spool_taken, client_arena(c), &t) != 0))

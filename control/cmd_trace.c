@@ -1,6 +1,5 @@
 /* pabal trace, and what qmgr is busy with. */
 #include "common/base/clock.h"
-#include "common/mail/queueid.h"
 #include "control/command.h"
 #include "control/show.h"
 #include "control/spool_client.h"
@@ -16,9 +15,7 @@ int cmd_trace(struct control *ct)
 	struct ipc_msg m;
 	int r;
 
-	if (queue_id_parse(slice_cstr(ct->words[0]), &req.msgid) != 0)
-		return complain("\"%s\" is not a queue id, which are hexadecimal digits.", ct->words[0]);
-	if ((c = client_open(ct->conf, ROLE_SPOOLD, false)) == NULL)
+	if (spool_client_id(ct->words[0], &req.msgid) != 0 || (c = client_open(ct->conf, ROLE_SPOOLD, false)) == NULL)
 		return EXIT_FAILED;
 	r = CLIENT_CALL(c, spool_trace, &req, TIMEOUT_MS, &m);
 	if (r == 0 && (m.type != spool_trace_reply_MSG || IPC_DECODE(&m, spool_trace_reply, client_arena(c), &t) != 0))
