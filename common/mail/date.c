@@ -1,6 +1,7 @@
 #include "common/mail/date.h"
 
 #include "common/base/strnum.h"
+#include "common/mail/header.h"
 
 enum { DAY_S = 86400, ZONE_MAX = 24 * 60 - 1 };
 /* 1900-01-01 and 9999-12-31: what is outside prints as 1970 */
@@ -79,20 +80,7 @@ struct date_parse {
 /* Folding, spaces, commas and nested comments. */
 static void skip_between(struct cursor *c)
 {
-	unsigned depth = 0;
-	int ch;
-
-	while ((ch = cur_peek(c)) >= 0) {
-		if (ch == '(')
-			depth++;
-		else if (ch == ')' && depth != 0)
-			depth--;
-		else if (depth != 0 && ch == '\\' && cur_left(c) > 1)
-			c->off++;
-		else if (depth == 0 && ch != ' ' && ch != '\t' && ch != '\r' && ch != '\n' && ch != ',')
-			return;
-		c->off++;
-	}
+	header_skip_cfws(c, SLICE_LIT(" \t\r\n,"));
 }
 
 static int take_time(struct cursor *c, uint32_t hour, struct date_parse *p)

@@ -159,3 +159,21 @@ int header_unfold_dup(struct slice body, struct arena *a, struct slice *text_r)
 	*text_r = slice_of(p, copy_unfolded(s, p));
 	return 0;
 }
+
+void header_skip_cfws(struct cursor *c, struct slice blanks)
+{
+	unsigned depth = 0;
+	int ch;
+
+	while ((ch = cur_peek(c)) >= 0) {
+		if (ch == '(')
+			depth++;
+		else if (ch == ')' && depth != 0)
+			depth--;
+		else if (depth != 0 && ch == '\\' && cur_left(c) > 1)
+			c->off++;
+		else if (depth == 0 && slice_chr(blanks, (uint8_t)ch) < 0)
+			return;
+		c->off++;
+	}
+}

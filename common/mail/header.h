@@ -52,5 +52,7 @@ unsigned header_count(struct slice in, const char *name);
 void header_unfold(struct slice body, struct buf *b);
 /* The same into the arena; no copy is made when there is nothing to unfold. */
 int header_unfold_dup(struct slice body, struct arena *a, struct slice *text_r) MUST_CHECK;
+/* Passes over the bytes of `blanks` and over nested comments, RFC 5322 3.2.2; one without an end ends with the input. */
+void header_skip_cfws(struct cursor *c, struct slice blanks);
 
 #endif

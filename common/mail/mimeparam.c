@@ -2,6 +2,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/strnum.h"
+#include "common/mail/header.h"
 
 /* One "name=value" as it stands, before continuations are joined. */
 struct piece {
@@ -14,20 +15,7 @@ struct piece {
 /* Spaces and nested comments. */
 static void skip_cfws(struct cursor *c)
 {
-	unsigned depth = 0;
-	int ch;
-
-	while ((ch = cur_peek(c)) >= 0) {
-		if (ch == '(')
-			depth++;
-		else if (ch == ')' && depth != 0)
-			depth--;
-		else if (ch == '\\' && depth != 0 && cur_left(c) > 1)
-			c->off++;
-		else if (depth == 0 && !is_class((uint8_t)ch, CC_WSP))
-			return;
-		c->off++;
-	}
+	header_skip_cfws(c, SLICE_LIT(" \t"));
 }
 
 static int take_quoted(struct cursor *c, struct arena *a, struct slice *value_r)
