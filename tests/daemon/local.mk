@@ -14,6 +14,10 @@ UNIT_TESTS += tests/daemon/test-conn
 tests_daemon_test_conn_SOURCES = %D%/test-conn.c
 tests_daemon_test_conn_LDADD = $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)
 
+UNIT_TESTS += tests/daemon/test-edge
+tests_daemon_test_edge_SOURCES = %D%/test-edge.c
+tests_daemon_test_edge_LDADD = $(DAEMON_TEST_LIBS)
+
 UNIT_TESTS += tests/daemon/test-places
 tests_daemon_test_places_SOURCES = %D%/test-places.c
 tests_daemon_test_places_LDADD = $(DAEMON_TEST_LIBS)
