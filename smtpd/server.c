@@ -8,33 +8,29 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/daemon/conn.h"
-#include "common/daemon/places.h"
+#include "common/daemon/edge.h"
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_spool.h"
 #include "smtpd/session.h"
 
 enum {
-	LISTENERS_MAX = 64,
 	OUT_MAX = 1024 * 1024,
 	LOOKUP_TIMEOUT_MS = 30 * 1000,
 	ACCEPT_TIMEOUT_MS = 5 * 60 * 1000,       /* RFC 5321 4.5.3.2.6: the client waits 10 minutes */
 	ACCEPT_BACKLOG = 8 * 1024 * 1024,        /* bytes on their way to spoold before further messages wait */
 	HELD_HIGH = 128 * 1024 * 1024,           /* content in memory before new messages go to files early */
 	INLINE_UNDER_PRESSURE = 4096,
-	PEERS_WAIT_MS = 3000,                    /* for spoold and accountd before clients are taken anyway */
 	NOFILE = 20000,
 };
 
 struct client {
-	LIST_ENTRY(client) link;
+	struct edge_client at;
 	STAILQ_ENTRY(client) waiting;    /* for its turn to send ACCEPT */
 	struct server *srv;
 	struct conn *conn;               /* NULL: gone, and an answer is still due */
 	struct smtp_session *s;
 	struct buf out;
 	struct loop_timer timer;
-	struct place *place;
 	bool eof;
 	bool asked;                      /* a request is open, or it is in srv->waiting */
 	size_t held;                     /* content in memory, as counted in srv->held */
@@ -45,15 +41,9 @@ struct client {
 struct server {
 	struct daemon *d;
 	struct smtp_env env;
-	LIST_HEAD(, client) clients;
+	struct edge edge;
 	STAILQ_HEAD(, client) waiting;
-	unsigned clients_n;
 	size_t held;
-	struct places *places;
-	struct listener *listeners[LISTENERS_MAX];
-	unsigned listeners_n;
-	bool listening;
-	struct loop_timer peers_timer;
 };
 
 static void client_run(struct client *c);
@@ -233,12 +223,6 @@ static void accept_pump(struct server *srv)
 
 /* ---- clients ----------------------------------------------------------------------------- */
 
-static void server_check_done(struct server *srv)
-{
-	if (srv->env.stopping && srv->clients_n == 0)
-		daemon_done(srv->d);
-}
-
 /* Many large messages at a time must not become as much memory: past a mark those that begin go to files. */
 static void count_held(struct client *c, size_t held)
 {
@@ -260,11 +244,8 @@ static void client_end(struct client *c)
 	smtp_session_free(&c->s);
 	file_drop(c);
 	buf_free(&c->out);
-	place_give(srv->places, &c->place);
-	LIST_REMOVE(c, link);
-	srv->clients_n--;
+	edge_leave(&srv->edge, &c->at);
 	free(c);
-	server_check_done(srv);
 }
 
 static void client_timer(void *ctx)
@@ -275,16 +256,6 @@ static void client_timer(void *ctx)
 	if (due != 0 && due <= clock_mono_ms())
 		(void)smtp_session_timeout(c->s);
 	client_run(c);
-}
-
-/* The timer is only ever moved nearer: one that fires too early looks again. */
-static void client_arm(struct client *c)
-{
-	uint64_t due = smtp_session_deadline(c->s), now = clock_mono_ms();
-
-	if (due == 0 || (loop_timer_active(&c->timer) && c->timer.due_ms <= due))
-		return;
-	loop_timer_set(c->srv->d->loop, &c->timer, due > now ? due - now : 1, client_timer, c);
 }
 
 /* False: the answer is already there. */
@@ -326,7 +297,7 @@ static void client_run(struct client *c)
 		smtp_session_lost(c->s);
 		client_end(c);
 	} else {
-		client_arm(c);
+		edge_timer_nearer(&c->srv->edge, &c->timer, smtp_session_deadline(c->s), client_timer, c);
 		if (was_full && buf_len(in) < CONN_IN_MAX)
 			conn_resume(c->conn);
 	}
@@ -362,8 +333,6 @@ static int client_start(struct server *srv, struct client *c, bool early)
 	c->s = smtp_session_new(&srv->env, &who, &c->out);
 	if (c->s == NULL)
 		return ERR_NOMEM;
-	LIST_INSERT_HEAD(&srv->clients, c, link);
-	srv->clients_n++;
 	(void)smtp_session_greet(c->s, early);
 	client_run(c);
 	return 0;
@@ -385,12 +354,11 @@ static void server_accept(void *ctx, int fd)
 		c->conn = conn;
 		c->fd = -1;
 		c->out = BUF_INIT(OUT_MAX);
-		if (place_take(srv->places, conn_peer_addr(conn), srv->d->conf->connection_limit,
-		    srv->d->conf->connection_limit_address, &c->place, &why) == 0) {
+		if (edge_enter(&srv->edge, &c->at, conn_peer_addr(conn), c, &why) == 0) {
 			why = "out of memory";
 			if (client_start(srv, c, early) == 0)
 				return;
-			place_give(srv->places, &c->place);
+			edge_leave(&srv->edge, &c->at);
 		}
 	}
 	if (conn != NULL)
@@ -413,81 +381,41 @@ static void env_set(struct smtp_env *env, const struct conf *conf)
 	env->inline_limit = conf->body_inline_limit;
 }
 
-/* Clients are taken once both peers are there: at a start nobody hears 451 for that. Later losses do not stop it. */
-static void server_listen(struct server *srv)
-{
-	if (srv->listening)
-		return;
-	srv->listening = true;
-	loop_timer_del(srv->d->loop, &srv->peers_timer);
-	for (unsigned i = 0; i < srv->listeners_n; i++)
-		listener_resume(srv->listeners[i]);
-}
-
-static void peers_timeout(void *ctx)
-{
-	log_warn("spoold or accountd is not there yet: clients are taken nevertheless");
-	server_listen(ctx);
-}
-
+/* spoold is there once it has said whether it takes mail. */
 static void peers_check(struct server *srv)
 {
-	if (srv->env.spool != SMTP_SPOOL_DOWN && daemon_peer(srv->d, ROLE_ACCOUNTD) != NULL)
-		server_listen(srv);
+	if (srv->env.spool != SMTP_SPOOL_DOWN)
+		edge_peers_check(&srv->edge);
 }
 
 static void on_account_open(struct daemon *d, struct channel *ch)
 {
+	struct server *srv = d->state;
+
 	(void)ch;
-	peers_check(d->state);
+	peers_check(srv);
 }
 
 static int server_start(struct daemon *d)
 {
 	struct server *srv = calloc(1, sizeof(*srv));
 
-	if (srv == NULL || (srv->places = places_new()) == NULL) {
+	if (srv == NULL || edge_init(&srv->edge, d, LISTEN_SMTP, server_accept, srv) != 0) {
 		free(srv);
 		return ERR_NOMEM;
 	}
 	srv->d = d;
-	LIST_INIT(&srv->clients);
 	STAILQ_INIT(&srv->waiting);
 	env_set(&srv->env, d->conf);
 	d->state = srv;
-	loop_timer_set(d->loop, &srv->peers_timer, PEERS_WAIT_MS, peers_timeout, srv);
 	return 0;
-}
-
-/* Those whose address a reload took away make room. */
-static void listeners_prune(struct server *srv)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < srv->listeners_n; i++) {
-		if (listener_ended(srv->listeners[i]))
-			listener_free(&srv->listeners[i]);
-		else
-			srv->listeners[n++] = srv->listeners[i];
-	}
-	srv->listeners_n = n;
 }
 
 static void server_listener(struct daemon *d, enum conf_listen_service svc, int fd)
 {
 	struct server *srv = d->state;
-	struct listener *ln = NULL;
 
-	listeners_prune(srv);
-	if (svc != LISTEN_SMTP || srv->env.stopping || srv->listeners_n == LISTENERS_MAX)
-		(void)close(fd);
-	else if ((ln = listener_new(d->loop, fd, server_accept, srv)) == NULL)
-		log_error("a listening socket is lost: out of memory");
-	if (ln == NULL)
-		return;
-	if (!srv->listening)
-		listener_pause(ln);
-	srv->listeners[srv->listeners_n++] = ln;
+	edge_listener(&srv->edge, svc, fd);
 }
 
 static void server_reload(struct daemon *d, const struct conf *old)
@@ -498,20 +426,17 @@ static void server_reload(struct daemon *d, const struct conf *old)
 	env_set(&srv->env, d->conf);
 }
 
+static void client_stop(void *ctx)
+{
+	client_run(ctx);
+}
+
 static void server_stop(struct daemon *d)
 {
 	struct server *srv = d->state;
-	struct client *c, *next;
 
-	while (srv->listeners_n != 0)
-		listener_free(&srv->listeners[--srv->listeners_n]);
-	/* one client more keeps the process until all have been told */
-	srv->clients_n++;
 	srv->env.stopping = true;
-	LIST_FOREACH_SAFE(c, &srv->clients, link, next)
-		client_run(c);
-	srv->clients_n--;
-	server_check_done(srv);
+	edge_stop(&srv->edge, client_stop);
 }
 
 static int on_spool_state(struct channel *ch, struct ipc_msg *m, void *ctx)
@@ -528,18 +453,22 @@ static int on_spool_state(struct channel *ch, struct ipc_msg *m, void *ctx)
 	return r;
 }
 
+static void client_spool_lost(void *ctx)
+{
+	struct client *c = ctx;
+
+	smtp_session_file_lost(c->s);
+	file_forget(c);
+}
+
 static void on_spool_close(struct daemon *d, struct channel *ch, int why)
 {
 	struct server *srv = d->state;
-	struct client *c;
 
 	(void)ch;
 	(void)why;
 	srv->env.spool = SMTP_SPOOL_DOWN;
-	LIST_FOREACH(c, &srv->clients, link) {
-		smtp_session_file_lost(c->s);
-		file_forget(c);
-	}
+	edge_each(&srv->edge, client_spool_lost);
 	accept_pump(srv);
 }
 
