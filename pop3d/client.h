@@ -5,22 +5,19 @@
 
 #include <bsd/sys/queue.h>
 
-#include "common/daemon/conn.h"
-#include "common/daemon/daemon.h"
-#include "common/daemon/places.h"
+#include "common/daemon/edge.h"
 #include "pop3d/session.h"
 
 struct server;
 
 struct client {
-	LIST_ENTRY(client) link;
+	struct edge_client at;
 	STAILQ_ENTRY(client) waiting;    /* for its turn to ask for a part of a body */
 	struct server *srv;
 	struct conn *conn;               /* NULL: gone, and an answer is still due */
 	struct pop3_session *s;
 	struct buf out;
 	struct loop_timer timer;
-	struct place *place;
 	bool eof;
 	bool asked;                      /* a request is open, or it is in srv->waiting */
 	/* in spoold */
@@ -35,15 +32,9 @@ struct client {
 struct server {
 	struct daemon *d;
 	struct pop3_env env;
-	LIST_HEAD(, client) clients;
+	struct edge edge;
 	STAILQ_HEAD(, client) waiting;
-	uint64_t clients_n;
 	unsigned parts_open;             /* of bodies, asked for and not answered */
-	struct places *places;
-	struct listener *listeners[64];
-	unsigned listeners_n;
-	bool listening;
-	struct loop_timer peers_timer;
 };
 
 /* Runs the session as far as it goes; may free the client. */

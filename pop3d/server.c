@@ -10,15 +10,8 @@
 
 enum {
 	OUT_MAX = 1024 * 1024,
-	PEERS_WAIT_MS = 3000,    /* for spoold and accountd before clients are taken anyway */
 	NOFILE = 20000,
 };
-
-static void server_check_done(struct server *srv)
-{
-	if (srv->env.stopping && srv->clients_n == 0)
-		daemon_done(srv->d);
-}
 
 /* ---- clients ------------------------------------------------------------------ */
 
@@ -31,11 +24,8 @@ static void client_end(struct client *c)
 	pop3_session_free(&c->s);
 	backend_close(c, false);
 	buf_free(&c->out);
-	place_give(srv->places, &c->place);
-	LIST_REMOVE(c, link);
-	srv->clients_n--;
+	edge_leave(&srv->edge, &c->at);
 	free(c);
-	server_check_done(srv);
 }
 
 static void client_timer(void *ctx)
@@ -46,16 +36,6 @@ static void client_timer(void *ctx)
 	if (due != 0 && due <= clock_mono_ms())
 		(void)pop3_session_timeout(c->s);
 	client_run(c);
-}
-
-/* The timer is only ever moved nearer: one that fires too early looks again. */
-static void client_arm(struct client *c)
-{
-	uint64_t due = pop3_session_deadline(c->s), now = clock_mono_ms();
-
-	if (due == 0 || (loop_timer_active(&c->timer) && c->timer.due_ms <= due))
-		return;
-	loop_timer_set(c->srv->d->loop, &c->timer, due > now ? due - now : 1, client_timer, c);
 }
 
 /* Gives the replies to the connection, unless that is full: then they stay, and the session
@@ -93,7 +73,7 @@ void client_run(struct client *c)
 		client_end(c);
 		return;
 	}
-	client_arm(c);
+	edge_timer_nearer(&c->srv->edge, &c->timer, pop3_session_deadline(c->s), client_timer, c);
 	if (was_full && buf_len(in) < CONN_IN_MAX)
 		conn_resume(c->conn);
 }
@@ -121,8 +101,6 @@ static int client_start(struct server *srv, struct client *c)
 	c->s = pop3_session_new(&srv->env, &who, &c->out);
 	if (c->s == NULL)
 		return ERR_NOMEM;
-	LIST_INSERT_HEAD(&srv->clients, c, link);
-	srv->clients_n++;
 	(void)pop3_session_greet(c->s);
 	client_run(c);
 	return 0;
@@ -141,12 +119,11 @@ static void server_accept(void *ctx, int fd)
 		c->conn = conn;
 		c->body_fd = -1;
 		c->out = BUF_INIT(OUT_MAX);
-		if (place_take(srv->places, conn_peer_addr(conn), srv->d->conf->connection_limit,
-		    srv->d->conf->connection_limit_address, &c->place, &why) == 0) {
+		if (edge_enter(&srv->edge, &c->at, conn_peer_addr(conn), c, &why) == 0) {
 			why = "out of memory";
 			if (client_start(srv, c) == 0)
 				return;
-			place_give(srv->places, &c->place);
+			edge_leave(&srv->edge, &c->at);
 		}
 	}
 	if (conn != NULL) {
@@ -166,76 +143,34 @@ static void env_set(struct pop3_env *env, const struct conf *conf)
 	env->idle_ms = conf->pop3_timeout * MS_PER_S;
 }
 
-/* Clients are taken once both peers are there: at a start no login fails for that. Later losses do not stop it. */
-static void server_listen(struct server *srv)
-{
-	if (srv->listening)
-		return;
-	srv->listening = true;
-	loop_timer_del(srv->d->loop, &srv->peers_timer);
-	for (unsigned i = 0; i < srv->listeners_n; i++)
-		listener_resume(srv->listeners[i]);
-}
-
-static void peers_timeout(void *ctx)
-{
-	log_warn("spoold or accountd is not there yet: clients are taken nevertheless");
-	server_listen(ctx);
-}
-
 static void on_peer_open(struct daemon *d, struct channel *ch)
 {
+	struct server *srv = d->state;
+
 	(void)ch;
-	if (daemon_peer(d, ROLE_SPOOLD) != NULL && daemon_peer(d, ROLE_ACCOUNTD) != NULL)
-		server_listen(d->state);
+	edge_peers_check(&srv->edge);
 }
 
 static int server_start(struct daemon *d)
 {
 	struct server *srv = calloc(1, sizeof(*srv));
 
-	if (srv == NULL || (srv->places = places_new()) == NULL) {
+	if (srv == NULL || edge_init(&srv->edge, d, LISTEN_POP3, server_accept, srv) != 0) {
 		free(srv);
 		return ERR_NOMEM;
 	}
 	srv->d = d;
-	LIST_INIT(&srv->clients);
 	STAILQ_INIT(&srv->waiting);
 	env_set(&srv->env, d->conf);
 	d->state = srv;
-	loop_timer_set(d->loop, &srv->peers_timer, PEERS_WAIT_MS, peers_timeout, srv);
 	return 0;
-}
-
-/* Those whose address a reload took away make room. */
-static void listeners_prune(struct server *srv)
-{
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < srv->listeners_n; i++) {
-		if (listener_ended(srv->listeners[i]))
-			listener_free(&srv->listeners[i]);
-		else
-			srv->listeners[n++] = srv->listeners[i];
-	}
-	srv->listeners_n = n;
 }
 
 static void server_listener(struct daemon *d, enum conf_listen_service svc, int fd)
 {
 	struct server *srv = d->state;
-	struct listener *ln = NULL;
 
-	listeners_prune(srv);
-	if (svc != LISTEN_POP3 || srv->env.stopping || srv->listeners_n == ARRAY_LEN(srv->listeners))
-		(void)close(fd);
-	else if ((ln = listener_new(d->loop, fd, server_accept, srv)) == NULL)
-		log_error("a listening socket is lost: out of memory");
-	if (ln == NULL)
-		return;
-	if (!srv->listening)
-		listener_pause(ln);
-	srv->listeners[srv->listeners_n++] = ln;
+	edge_listener(&srv->edge, svc, fd);
 }
 
 static void server_reload(struct daemon *d, const struct conf *old)
@@ -246,32 +181,32 @@ static void server_reload(struct daemon *d, const struct conf *old)
 	env_set(&srv->env, d->conf);
 }
 
+static void client_stop(void *ctx)
+{
+	client_run(ctx);
+}
+
 static void server_stop(struct daemon *d)
 {
 	struct server *srv = d->state;
-	struct client *c, *next;
 
-	while (srv->listeners_n != 0)
-		listener_free(&srv->listeners[--srv->listeners_n]);
-	/* one client more keeps the process until all have been told */
-	srv->clients_n++;
 	srv->env.stopping = true;
-	LIST_FOREACH_SAFE(c, &srv->clients, link, next)
-		client_run(c);
-	srv->clients_n--;
-	server_check_done(srv);
+	edge_stop(&srv->edge, client_stop);
 }
 
 /* The session was in spoold, and is gone with it: what it is asked for now is answered [SYS/TEMP]. */
+static void client_spool_lost(void *ctx)
+{
+	backend_close(ctx, true);
+}
+
 static void on_spool_close(struct daemon *d, struct channel *ch, int why)
 {
 	struct server *srv = d->state;
-	struct client *c;
 
 	(void)ch;
 	(void)why;
-	LIST_FOREACH(c, &srv->clients, link)
-		backend_close(c, true);
+	edge_each(&srv->edge, client_spool_lost);
 }
 
 /* The maildrop is a snapshot: what becomes of the mailbox is not looked at. */
