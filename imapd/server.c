@@ -1,33 +1,25 @@
 #include "imapd/server.h"
 
-#include <bsd/sys/queue.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/daemon/conn.h"
-#include "common/daemon/places.h"
+#include "common/daemon/edge.h"
 #include "common/mail/charset.h"
 #include "imapd/link.h"
 #include "imapd/session.h"
 
-enum {
-	LISTENERS_MAX = 64,
-	NOFILE = 20000,
-	PEERS_WAIT_MS = 3000,           /* for spoold and accountd before clients are taken anyway */
-};
+enum { NOFILE = 20000 };
 
 struct server;
 
 struct client {
-	LIST_ENTRY(client) link;
+	struct edge_client at;
 	struct server *srv;
 	struct conn *conn;              /* NULL: broken, the end is due */
 	struct imap_session *s;
 	struct loop_timer timer;
 	struct loop_task again, end;
-	struct place *place;
 	bool over, abort, paused;
 };
 
@@ -35,20 +27,8 @@ struct server {
 	struct daemon *d;
 	struct imap_env env;
 	struct imap_link *link;
-	LIST_HEAD(, client) clients;
-	unsigned clients_n;
-	struct places *places;
-	struct listener *listeners[LISTENERS_MAX];
-	unsigned listeners_n;
-	struct loop_timer peers_timer;
-	bool listening, stopping;
+	struct edge edge;
 };
-
-static void server_check_done(struct server *srv)
-{
-	if (srv->stopping && srv->clients_n == 0)
-		daemon_done(srv->d);
-}
 
 /* ---- a client's end -------------------------------------------------------------- */
 
@@ -65,11 +45,8 @@ static void client_free(struct client *c)
 		conn_close(&c->conn);
 	else
 		conn_finish(&c->conn);
-	place_give(srv->places, &c->place);
-	LIST_REMOVE(c, link);
-	srv->clients_n--;
+	edge_leave(&srv->edge, &c->at);
 	free(c);
-	server_check_done(srv);
 }
 
 static void client_end(void *ctx)
@@ -194,8 +171,6 @@ static bool client_start(struct client *c)
 		.ran = client_ran, .over = client_over, .ctx = c };
 
 	conn_set_timeout(c->conn, c->srv->d->conf->imap_timeout * MS_PER_S);
-	LIST_INSERT_HEAD(&c->srv->clients, c, link);
-	c->srv->clients_n++;
 	c->s = imap_session_new(&c->srv->env, &host);
 	return c->s != NULL;
 }
@@ -213,8 +188,7 @@ static void server_accept(void *ctx, int fd)
 		free(c);
 		return;
 	}
-	if (place_take(srv->places, conn_peer_addr(conn), srv->d->conf->connection_limit,
-	    srv->d->conf->connection_limit_address, &c->place, &why) != 0) {
+	if (edge_enter(&srv->edge, &c->at, conn_peer_addr(conn), c, &why) != 0) {
 		turn_away(conn, why);
 		free(c);
 		return;
@@ -242,14 +216,19 @@ static void env_set(struct server *srv, const struct conf *conf)
 	env->inline_max = conf->body_inline_limit;
 }
 
+static void client_lost(void *ctx)
+{
+	struct client *c = ctx;
+
+	if (c->s != NULL)
+		imap_session_lost(c->s);
+}
+
 static void sessions_lost(void *ctx)
 {
 	struct server *srv = ctx;
-	struct client *c;
 
-	LIST_FOREACH(c, &srv->clients, link)
-		if (c->s != NULL)
-			imap_session_lost(c->s);
+	edge_each(&srv->edge, client_lost);
 }
 
 /* Outside the cell: iconv's tables are files. */
@@ -261,67 +240,39 @@ static int server_init(struct daemon *d, int dirfd)
 	return 0;
 }
 
-/* Clients are taken once both peers are there: at a start no login fails for that. Later losses do not stop it. */
-static void server_listen(struct server *srv)
-{
-	if (srv->listening)
-		return;
-	srv->listening = true;
-	loop_timer_del(srv->d->loop, &srv->peers_timer);
-	for (unsigned i = 0; i < srv->listeners_n; i++)
-		listener_resume(srv->listeners[i]);
-}
-
-static void peers_timeout(void *ctx)
-{
-	log_warn("spoold or accountd is not there yet: clients are taken nevertheless");
-	server_listen(ctx);
-}
-
-static void peers_check(struct daemon *d)
-{
-	if (daemon_peer(d, ROLE_SPOOLD) != NULL && daemon_peer(d, ROLE_ACCOUNTD) != NULL)
-		server_listen(d->state);
-}
-
 static void on_account_open(struct daemon *d, struct channel *ch)
 {
+	struct server *srv = d->state;
+
 	(void)ch;
-	peers_check(d);
+	edge_peers_check(&srv->edge);
 }
 
 static int server_start(struct daemon *d)
 {
 	struct server *srv = calloc(1, sizeof(*srv));
 
-	if (srv == NULL)
+	if (srv == NULL || edge_init(&srv->edge, d, LISTEN_IMAP, server_accept, srv) != 0) {
+		free(srv);
 		return ERR_NOMEM;
+	}
 	srv->d = d;
-	LIST_INIT(&srv->clients);
-	srv->places = places_new();
 	srv->link = imap_link_new(d, sessions_lost, srv);
-	if (srv->places == NULL || srv->link == NULL)
+	if (srv->link == NULL) {
+		edge_end(&srv->edge);
+		free(srv);
 		return ERR_NOMEM;
+	}
 	env_set(srv, d->conf);
 	d->state = srv;
-	loop_timer_set(d->loop, &srv->peers_timer, PEERS_WAIT_MS, peers_timeout, srv);
 	return 0;
 }
 
 static void server_listener(struct daemon *d, enum conf_listen_service svc, int fd)
 {
 	struct server *srv = d->state;
-	struct listener *ln = NULL;
 
-	if (svc != LISTEN_IMAP || srv->stopping || srv->listeners_n == LISTENERS_MAX)
-		(void)close(fd);
-	else if ((ln = listener_new(d->loop, fd, server_accept, srv)) == NULL)
-		log_error("a listening socket is lost: out of memory");
-	if (ln == NULL)
-		return;
-	srv->listeners[srv->listeners_n++] = ln;
-	if (!srv->listening)
-		listener_pause(ln);
+	edge_listener(&srv->edge, svc, fd);
 }
 
 static void server_reload(struct daemon *d, const struct conf *old)
@@ -332,20 +283,19 @@ static void server_reload(struct daemon *d, const struct conf *old)
 	env_set(srv, d->conf);
 }
 
+static void client_stop(void *ctx)
+{
+	struct client *c = ctx;
+
+	if (c->s != NULL)
+		imap_session_stop(c->s);
+}
+
 static void server_stop(struct daemon *d)
 {
 	struct server *srv = d->state;
-	struct client *c;
 
-	loop_timer_del(d->loop, &srv->peers_timer);
-	srv->listening = true;
-	while (srv->listeners_n != 0)
-		listener_free(&srv->listeners[--srv->listeners_n]);
-	srv->stopping = true;
-	LIST_FOREACH(c, &srv->clients, link)
-		if (c->s != NULL)
-			imap_session_stop(c->s);
-	server_check_done(srv);
+	edge_stop(&srv->edge, client_stop);
 }
 
 static int on_change(struct channel *ch, struct ipc_msg *m, void *ctx)
@@ -356,17 +306,22 @@ static int on_change(struct channel *ch, struct ipc_msg *m, void *ctx)
 	return imap_link_change(srv->link, m);
 }
 
+static void client_back(void *ctx)
+{
+	struct client *c = ctx;
+
+	if (c->s != NULL)
+		imap_session_back(c->s);
+}
+
 static void on_spool_open(struct daemon *d, struct channel *ch)
 {
 	struct server *srv = d->state;
-	struct client *c;
 
 	(void)ch;
 	imap_link_up(srv->link);
-	LIST_FOREACH(c, &srv->clients, link)
-		if (c->s != NULL)
-			imap_session_back(c->s);
-	peers_check(d);
+	edge_each(&srv->edge, client_back);
+	edge_peers_check(&srv->edge);
 }
 
 static void on_spool_close(struct daemon *d, struct channel *ch, int why)
