@@ -16,6 +16,7 @@ static const struct option options[] = {
 	{ "--json", OPT_JSON, NONE },
 	{ "--password-file", OPT_PASSWORD, offsetof(struct args, password_file) },
 	{ "--output", OPT_OUTPUT, offsetof(struct args, output) },
+	{ "--from", OPT_FROM, offsetof(struct args, from) },
 	{ "--all", OPT_ALL, NONE },
 	{ "-v", OPT_VERBOSE, NONE },
 	{ "--verbose", OPT_VERBOSE, NONE },
@@ -59,7 +60,7 @@ static int take_option(int argc, const char *const *argv, int *i, struct args *a
 	if (value == NULL && ++*i < argc)
 		value = argv[*i];
 	if (value == NULL || value[0] == '\0') {
-		buf_addf(why, "The option %s needs a file name behind it.", o->name);
+		buf_addf(why, "The option %s needs %s behind it.", o->name, o->opt == OPT_FROM ? "a number" : "a file name");
 		return ERR_SYNTAX;
 	}
 	memcpy((char *)a + o->value, &value, sizeof(value));

@@ -14,6 +14,7 @@ enum {
 	OPT_OUTPUT = 16,        /* --output FILE */
 	OPT_HELP = 32,          /* -h, --help */
 	OPT_VERSION = 64,       /* --version */
+	OPT_FROM = 128,         /* --from LSN */
 	OPT_ANYWHERE = OPT_JSON | OPT_HELP | OPT_VERSION,
 };
 
@@ -22,6 +23,7 @@ struct args {
 	const char *config;             /* -c FILE, --config FILE; NULL: the default */
 	const char *password_file;
 	const char *output;
+	const char *from;
 	const char **words;             /* points into argv; freed by args_free() */
 	unsigned words_n;
 };

@@ -75,6 +75,10 @@ int cmd_queue_delete(struct control *ct);
 /* cmd_trace.c */
 int cmd_queue_destinations(struct control *ct);
 int cmd_trace(struct control *ct);
+/* cmd_spool.c */
+int cmd_spool_check(struct control *ct);
+int cmd_spool_dump(struct control *ct);
+int cmd_spool_rebuild(struct control *ct);
 /* cmd_compact.c */
 int cmd_spool_compact(struct control *ct);
 int cmd_spool_stats(struct control *ct);

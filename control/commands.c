@@ -27,6 +27,9 @@ const struct command commands[] = {
 	{ "trace", NULL, "ID", 1, 1, 0, 0, cmd_trace, "everything that happened to a message" },
 	{ "spool", "stats", "", 0, 0, 0, 0, cmd_spool_stats, "numbers of the spool" },
 	{ "spool", "compact", "", 0, 0, OPT_ALL, 0, cmd_spool_compact, "give back the space of deleted mail now" },
+	{ "spool", "check", "", 0, 0, 0, 0, cmd_spool_check, "look at every byte of a stopped spool and tell what is wrong" },
+	{ "spool", "dump", "", 0, 0, OPT_FROM, 0, cmd_spool_dump, "every change in the log of a stopped spool, one a line" },
+	{ "spool", "rebuild", "", 0, 0, 0, 0, cmd_spool_rebuild, "make the index of a stopped spool anew from its log" },
 	{ "spool", "purge", "ACCOUNT", 1, 1, 0, 0, cmd_spool_purge, "delete the mail of an account number that has no user" },
 };
 const unsigned commands_n = ARRAY_LEN(commands);
@@ -74,6 +77,8 @@ static void add_synopsis(struct buf *b, const struct command *c)
 		buf_add_cstr(b, " [--password-file FILE]");
 	if ((c->opts & OPT_OUTPUT) != 0)
 		buf_add_cstr(b, " [--output FILE]");
+	if ((c->opts & OPT_FROM) != 0)
+		buf_add_cstr(b, " [--from LSN]");
 	if ((c->opts & OPT_ALL) != 0)
 		buf_add_cstr(b, " [--all]");
 	if (c->operands[0] != '\0')

@@ -9,6 +9,7 @@ control_libcontrol_a_SOURCES = \
 	%D%/cmd_check.c \
 	%D%/cmd_compact.c \
 	%D%/cmd_queue.c \
+	%D%/cmd_spool.c \
 	%D%/cmd_start.c \
 	%D%/cmd_system.c \
 	%D%/cmd_trace.c \
@@ -18,8 +19,8 @@ control_libcontrol_a_SOURCES = \
 	%D%/secret.c %D%/secret.h \
 	%D%/show.h %D%/show_queue.c %D%/show_system.c \
 	%D%/spool_client.h
-CONTROL_LIBS = control/libcontrol.a common/daemon/libdaemon.a common/mail/libmail.a $(BASE_LIBS) \
-	$(JANSSON_LIBS) $(SYS_LIBS)
+CONTROL_LIBS = control/libcontrol.a spool/libspool.a common/daemon/libdaemon.a common/mail/libmail.a $(BASE_LIBS) \
+	$(JANSSON_LIBS) $(DB_LIBS) $(CRYPTO_LIBS) $(SYS_LIBS)
 
 bin_PROGRAMS += control/pabal
 control_pabal_CPPFLAGS = $(CONTROL_CPPFLAGS)

@@ -1,6 +1,7 @@
 /*
  * pabal: the one command of the administrator. It is a client of the processes' control
- * sockets and holds no right of its own: who may open the sockets may use it.
+ * sockets and holds no right of its own: who may open the sockets may use it. Only the
+ * commands for a stopped spool (cmd_spool.c) read its files, as the user that owns them.
  */
 #include <errno.h>
 #include <signal.h>

@@ -320,7 +320,7 @@ int spool_reap(struct spool *s, unsigned n, bool *more_r)
 		return r;
 	/* After the log is durable that let go of them; a crash in between leaves orphans for the sweep. */
 	for (unsigned i = 0; i < rp.n; i++)
-		if (files[i] != 0 && (r = bodyfile_unlink(&s->files, files[i])) != 0 && r != ERR_NOTFOUND)
+		if (files[i] != 0 && s->files.fd >= 0 && (r = bodyfile_unlink(&s->files, files[i])) != 0 && r != ERR_NOTFOUND)
 			log_warn("spool: body file %016llx stays: %s", (unsigned long long)files[i], err_str(r));
 	*more_r = rp.n == rp.max;
 	return 0;

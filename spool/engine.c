@@ -1,5 +1,6 @@
 /* Batches: spool_do(), spool_commit(), spool_abort(). Opening and replay are in engine_open.c. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/clock.h"
@@ -25,18 +26,26 @@ int ix_get_value(struct spool *s, enum index_table t, struct slice key, struct a
 	return r != 0 ? r : ix_decode_value(val, a, m_r, decode);
 }
 
+int engine_damaged_path(const struct spool *s, char path[PATH_MAX])
+{
+	int n = snprintf(path, PATH_MAX, "%s/damaged", s->home);
+
+	return n > 0 && n < PATH_MAX ? 0 : ERR_LIMIT;
+}
+
 /*
  * The environment is of no use any more. Mostly it is a damaged page, which recovery does not mend: then the next
  * start is told to make the index anew. A full disk can do it too, and a new index needs space: there recovery is tried.
  */
 static void index_broken(struct spool *s)
 {
+	char path[PATH_MAX];
 	int fd;
 
 	s->dead = true;
-	if (log_full(s->log))
+	if (s->log == NULL || log_full(s->log) || engine_damaged_path(s, path) != 0)
 		return;
-	fd = s->sys->openat(s->conf.dirfd, INDEX_DAMAGED, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	fd = s->sys->openat(s->conf.dirfd, path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd >= 0)
 		(void)s->sys->close(fd);
 	log_error("spool: the index is damaged; it is made anew from the log at the next start");
@@ -134,7 +143,7 @@ static void undo(struct spool *s)
 	/* A log that could not be mended may have kept a part of the batch: only recovery will tell. */
 	if ((r = segs_load(s)) == ERR_CORRUPT)
 		index_broken(s);
-	if (r != 0 || log_broken(s->log))
+	if (r != 0 || (s->log != NULL && log_broken(s->log)))
 		s->dead = true;
 }
 

@@ -10,12 +10,7 @@
 
 enum { REPLAY_BATCH_RECORDS = 2000, REPLAY_BATCH_BYTES = 32 * 1024 * 1024 };
 
-struct replay {
-	struct spool *s;
-	uint64_t records, bytes, first_seen;
-};
-
-static int replay_commit(struct replay *rp)
+int engine_replay_commit(struct replay *rp)
 {
 	int r;
 
@@ -26,7 +21,7 @@ static int replay_commit(struct replay *rp)
 	return r;
 }
 
-static int replay_record(void *ctx, uint64_t lsn, uint8_t type, struct slice payload, const struct log_pos *pos)
+int engine_replay_record(void *ctx, uint64_t lsn, uint8_t type, struct slice payload, const struct log_pos *pos)
 {
 	struct replay *rp = ctx;
 	struct spool *s = rp->s;
@@ -58,7 +53,7 @@ static int replay_record(void *ctx, uint64_t lsn, uint8_t type, struct slice pay
 	s->n.applied = lsn;
 	rp->bytes += payload.len;
 	if (++rp->records % REPLAY_BATCH_RECORDS == 0 || rp->bytes > REPLAY_BATCH_BYTES)
-		return replay_commit(rp);
+		return engine_replay_commit(rp);
 	return 0;
 }
 
@@ -72,9 +67,9 @@ static int replay(struct spool *s)
 		log_warn("spool: the index is ahead of the log (%llu, %llu)", (unsigned long long)s->n.applied, (unsigned long long)last);
 		return ERR_CORRUPT;
 	}
-	r = log_replay(s->log, from, replay_record, &rp);
+	r = log_replay(s->log, from, engine_replay_record, &rp);
 	if (r == 0)
-		r = replay_commit(&rp);
+		r = engine_replay_commit(&rp);
 	else if (s->in_batch)
 		(void)engine_commit_derived(s, r);
 	if (r == 0 && s->n.applied != last)
@@ -84,7 +79,7 @@ static int replay(struct spool *s)
 	return r;
 }
 
-static int load_counters(struct spool *s)
+int engine_load_counters(struct spool *s)
 {
 	struct slice val;
 	int r;
@@ -108,20 +103,24 @@ static int load_counters(struct spool *s)
 static int open_index(struct spool *s)
 {
 	struct index_conf ic = { .home = s->home, .cache_bytes = s->conf.cache_bytes };
-	int fd = s->sys->openat(s->conf.dirfd, INDEX_DAMAGED, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0), r;
+	char path[PATH_MAX];
+	int fd, r = engine_damaged_path(s, path);
 
+	if (r != 0)
+		return r;
+	fd = s->sys->openat(s->conf.dirfd, path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
 	if (fd >= 0) {
 		(void)s->sys->close(fd);
 		return ERR_CORRUPT;
 	}
 	r = index_open(&s->ix, &ic);
-	if (r == 0 && (r = load_counters(s)) != 0)
+	if (r == 0 && (r = engine_load_counters(s)) != 0)
 		index_close(&s->ix, false);
 	return r;
 }
 
 /* Unlinks the files of a directory of no depth, and it. */
-static void remove_dir(int dirfd, const char *name)
+void engine_remove_index(int dirfd, const char *name)
 {
 	int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
@@ -143,13 +142,13 @@ static int index_anew(struct spool *s, bool keep_old)
 {
 	index_close(&s->ix, false);
 	if (keep_old) {
-		remove_dir(s->conf.dirfd, "index.old");
+		engine_remove_index(s->conf.dirfd, "index.old");
 		if (s->sys->renameat(s->conf.dirfd, "index", s->conf.dirfd, "index.old") != 0 && errno != ENOENT)
 			return sysops_err();
 		if (s->sys->fsync(s->conf.dirfd) != 0)
 			return sysops_err();
 	} else {
-		remove_dir(s->conf.dirfd, "index");
+		engine_remove_index(s->conf.dirfd, "index");
 	}
 	return open_index(s);
 }
@@ -170,7 +169,7 @@ static int rebuild(struct spool *s, bool keep_old)
 			return r;
 		moved = true;
 		if (i < n && (r = snapshot_load(s, lsns[i])) == 0)
-			r = load_counters(s);
+			r = engine_load_counters(s);
 		if (r == 0)
 			r = replay(s);
 		if (r == 0) {
@@ -213,6 +212,17 @@ static int forget_segments(struct spool *s)
 	return r != 0 ? r : engine_commit_derived(s, segs_prune(s, &any));
 }
 
+/* What was moved aside is better than nothing. */
+static void put_back(struct spool *s)
+{
+	index_close(&s->ix, false);
+	if (faccessat(s->conf.dirfd, "index.old", F_OK, 0) != 0)
+		return;
+	engine_remove_index(s->conf.dirfd, "index");
+	if (s->sys->renameat(s->conf.dirfd, "index.old", s->conf.dirfd, "index") != 0)
+		log_warn("spool: the index cannot be put back: it is in index.old");
+}
+
 static int open_all(struct spool *s)
 {
 	struct log_conf lc = { .dirfd = s->conf.dirfd, .segment_size = s->conf.segment_size,
@@ -225,16 +235,20 @@ static int open_all(struct spool *s)
 	r = open_index(s);
 	/* An empty one begins with a snapshot. */
 	empty = r == 0 && s->n.applied == 0;
-	if (r == 0)
+	if (r == 0 && s->conf.anew)
+		r = ERR_CORRUPT;
+	else if (r == 0)
 		r = empty && log_last_lsn(s->log) != 0 ? ERR_CORRUPT : replay(s);
 	if (r == ERR_CORRUPT)
 		r = rebuild(s, !empty);
+	if (r != 0 && s->conf.anew)
+		put_back(s);
 	if (r == 0)
 		r = snapshots_known(s);
 	return r == 0 ? forget_segments(s) : r;
 }
 
-int spool_open(struct spool **s_r, const struct spool_conf *conf)
+static int open_with(struct spool **s_r, const struct spool_conf *conf, int (*open_it)(struct spool *s))
 {
 	struct spool *s = calloc(1, sizeof(*s));
 	int r = ERR_NOMEM;
@@ -247,13 +261,23 @@ int spool_open(struct spool **s_r, const struct spool_conf *conf)
 	s->enc = BUF_INIT(ENC_MAX);
 	s->val = BUF_INIT(ENC_MAX);
 	if ((s->home = strdup(conf->index_home)) != NULL && (s->arena = arena_new(ARENA_MAX)) != NULL)
-		r = open_all(s);
+		r = open_it(s);
 	if (r != 0) {
 		spool_close(&s, false);
 		return r;
 	}
 	*s_r = s;
 	return 0;
+}
+
+int spool_open(struct spool **s_r, const struct spool_conf *conf)
+{
+	return open_with(s_r, conf, open_all);
+}
+
+int engine_open_index(struct spool **s_r, const struct spool_conf *conf)
+{
+	return open_with(s_r, conf, open_index);
 }
 
 void spool_close(struct spool **sp, bool clean)

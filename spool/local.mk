@@ -40,6 +40,7 @@ spool_libspool_a_SOURCES = \
 	%D%/syncer.c %D%/syncer.h \
 	%D%/sysops.c %D%/sysops.h \
 	%D%/tables.c %D%/tables.h \
+	%D%/tool.h %D%/tool_check.c %D%/tool_compare.c %D%/tool_internal.h %D%/tool_walk.c \
 	%D%/watch.c %D%/watch.h
 SPOOL_LIBS = spool/libspool.a common/daemon/libdaemon.a common/mail/libmail.a $(BASE_LIBS) \
 	$(DB_LIBS) $(CRYPTO_LIBS) $(SYS_LIBS) -lpthread

@@ -28,6 +28,7 @@ struct spool_conf {
 	const char *index_home;         /* path of the index's directory, which must be dirfd's "index" */
 	uint64_t segment_size, reserve, cache_bytes;
 	const struct sysops *sys;       /* NULL: the real ones */
+	bool anew;                      /* move the index aside and make it anew ("pabal spool rebuild") */
 	/* Does anybody want to know of changes of this mailbox? NULL: nobody. */
 	bool (*watched)(void *ctx, uint64_t mailbox);
 	/* Must this body stay though nobody refers to it (a session saw it)? NULL: no. */

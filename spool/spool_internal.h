@@ -2,6 +2,8 @@
 #define PABAL_SPOOL_SPOOL_INTERNAL_H
 
 /* Shared by the engine's own files; the service and the tools use spool.h. */
+#include <limits.h>
+
 #include "spool/index.h"
 #include "spool/mboxname.h"
 #include "spool/spool.h"
@@ -33,8 +35,8 @@ struct spool {
 	struct ix_key clean_trace, clean_vanished;      /* where cleaning goes on */
 };
 
-/* A file that says so; it goes aside with the index it is in. */
-#define INDEX_DAMAGED "index/damaged"
+/* The path of a file in the index's directory that says it is damaged; it goes aside with it. */
+int engine_damaged_path(const struct spool *s, char path[PATH_MAX]) MUST_CHECK;
 
 enum { ARENA_MAX = 1 << 30, ENC_MAX = 1 << 30 };
 
@@ -123,6 +125,20 @@ int ix_get_value(struct spool *s, enum index_table t, struct slice key, struct a
 int ix_decode_value(struct slice val, struct arena *a, void *m_r, int (*decode)(struct cursor *, struct arena *, void *));
 #define IX_DECODE(val, T, a, m) \
 	ix_decode_value((val), (a), (m), (int (*)(struct cursor *, struct arena *, void *))(void (*)(void))T##_decode)
+
+/* A replay: records that follow what the index has applied, in batches of its own. */
+struct replay {
+	struct spool *s;
+	uint64_t records, bytes;
+};
+int engine_replay_record(void *ctx, uint64_t lsn, uint8_t type, struct slice payload, const struct log_pos *pos);
+int engine_replay_commit(struct replay *rp);
+/* An index alone, without log and bodies, for tools: home is its directory. It is closed by spool_close(). */
+int engine_open_index(struct spool **s_r, const struct spool_conf *conf);
+/* Reads the counters and the segments' accounts; as for a new one when there are none. */
+int engine_load_counters(struct spool *s);
+/* Unlinks a directory of an index, if there is one. */
+void engine_remove_index(int dirfd, const char *name);
 
 /* A transaction of the index alone, outside a batch; r: how it went so far. */
 int engine_begin_derived(struct spool *s);

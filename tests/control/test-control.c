@@ -47,6 +47,8 @@ static void arguments(void **state)
 		{ { { "pabal", "--jso" } }, ERR_SYNTAX, 0, NULL, NULL, "", "no option --jso" },
 		{ { { "pabal", "--json=1" } }, ERR_SYNTAX, 0, NULL, NULL, "", "no option --json=1" },
 		{ { { "pabal", "-vx" } }, ERR_SYNTAX, 0, NULL, NULL, "", "no option -vx" },
+		{ { { "pabal", "spool", "dump", "--from=7" } }, 0, OPT_FROM, NULL, NULL, "spool dump", "" },
+		{ { { "pabal", "spool", "dump", "--from" } }, ERR_SYNTAX, OPT_FROM, NULL, NULL, "spool dump", "needs a number" },
 		{ { { "pabal", "-c" } }, ERR_SYNTAX, 0, NULL, NULL, "", "needs a file name" },
 		{ { { "pabal", "--password-file=" } }, ERR_SYNTAX, OPT_PASSWORD, NULL, NULL, "", "needs a file name" },
 		{ { { "pabal", "user", "add", "a@b", "--password=x" } }, ERR_SYNTAX, 0, NULL, NULL, "user add a@b", "no option --password=x" },
