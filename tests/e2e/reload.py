@@ -1,13 +1,32 @@
 """A reload drops no session; a wrong configuration is refused whole; a dead child comes back."""
 import os
 import signal
+import socket
 import harness as h
 from harness import ok, same
+
+
+def moved(s):
+    """An address that moves with every reload, more often than there is room for listening sockets."""
+    with open(s.conf) as f:
+        conf = f.read()
+    services = ("smtp", "pop3", "imap")
+    for i in range(70):
+        with open(s.conf, "w") as f:
+            f.write(conf + "".join("listen = %s %s:%d\n" % (svc, s.addr, 30000 + 3 * i + j) for j, svc in enumerate(services)))
+        s.pabal("reload")
+    for j, svc in enumerate(services):
+        with socket.create_connection((s.addr, 30000 + 3 * 69 + j), timeout=20) as c:
+            ok(c.recv(1), "%s is served at the last of 70 addresses" % svc)
+    with open(s.conf, "w") as f:
+        f.write(conf)
+    s.pabal("reload")
 
 
 def test():
     s = h.System("reload", "daum.test", h.address(0)).start().setup("def")
     c = s.imap("def")
+    moved(s)
     with open(s.conf, "a") as f:
         f.write("message_size_limit = 20k\nimapd_workers = 2\n")
     s.pabal("reload")
