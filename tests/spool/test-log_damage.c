@@ -1,4 +1,5 @@
 /* The log: what is found again when its files are cut, garbled, grafted or foreign, and the fixture. */
+#include "tests/spool/fixture.h"
 #include "tests/spool/logtest.h"
 
 #include <errno.h>
@@ -317,43 +318,6 @@ static void foreign_files(void **state)
 }
 
 /* ---- the fixture ------------------------------------------------------- */
-
-static int hex(int c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* Lines "OFFSET: HEX..." (offset in hex), the rest of the file is zeros. */
-static void fixture_load(const char *name, uint8_t *img, size_t size)
-{
-	const char *top = getenv("abs_top_srcdir");
-	char path[4096], line[256];
-	FILE *f;
-
-	(void)snprintf(path, sizeof(path), "%s/tests/spool/fixtures/%s", top != NULL ? top : ".", name);
-	f = fopen(path, "r");
-	if (f == NULL)
-		fail_msg("%s: %s", path, strerror(errno));
-	memset(img, 0, size);
-	while (fgets(line, sizeof(line), f) != NULL) {
-		size_t off = 0;
-		char *p = line;
-
-		if (*p == '#' || *p == '\n')
-			continue;
-		for (; hex(*p) >= 0; p++)
-			off = off * 16 + (size_t)hex(*p);
-		assert_int_equal(*p++, ':');
-		for (; *p != '\0' && *p != '\n'; p++) {
-			if (*p == ' ')
-				continue;
-			assert_true(hex(p[0]) >= 0 && hex(p[1]) >= 0 && off < size);
-			img[off++] = (uint8_t)(hex(p[0]) * 16 + hex(p[1]));
-			p++;
-		}
-	}
-	(void)fclose(f);
-}
 
 static int fixture_fn(void *ctx, uint64_t lsn, uint8_t type, struct slice p, const struct log_pos *pos)
 {
