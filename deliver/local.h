@@ -1,8 +1,7 @@
 #ifndef PABAL_DELIVER_LOCAL_H
 #define PABAL_DELIVER_LOCAL_H
 
-#include "common/daemon/conf.h"
-#include "common/ipc/channel.h"
+#include "deliver/agent.h"
 
 /*
  * deliver-local without its frame: jobs of qmgr in, one op of spoold out. Each
@@ -29,21 +28,7 @@ enum {
 	LOCAL_OP_BYTES = 1024 * 1024,   /* recipients of more than this go in several ops */
 };
 
-struct local;
-
-struct local *local_new(struct loop *l, const struct conf *conf);
-void local_free(struct local **lo);
-void local_set_conf(struct local *lo, const struct conf *conf);
-
-void local_qmgr_open(struct local *lo, struct channel *ch);
-void local_qmgr_close(struct local *lo, struct channel *ch);
-void local_spoold_open(struct local *lo, struct channel *ch);
-void local_spoold_close(struct local *lo, struct channel *ch);
-void local_accountd_open(struct local *lo, struct channel *ch);
-void local_accountd_close(struct local *lo, struct channel *ch);
-/* A job. */
-int local_on_job(struct local *lo, struct channel *ch, struct ipc_msg *m) MUST_CHECK;
-/* Finishes the jobs it has, then done. */
-void local_stop(struct local *lo, void (*done)(void *ctx), void *ctx);
+/* NULL without memory. */
+struct agent *local_new(struct loop *l, const struct conf *conf);
 
 #endif

@@ -1,6 +1,7 @@
 # deliver: the delivery agents, one to mailboxes here, one to other hosts
 noinst_LIBRARIES += deliver/libdeliver.a
 deliver_libdeliver_a_SOURCES = \
+	%D%/agent.c %D%/agent.h %D%/agent_main.c \
 	%D%/client.c %D%/client.h \
 	%D%/content.c %D%/content.h \
 	%D%/local.c %D%/local.h %D%/local_private.h \

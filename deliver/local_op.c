@@ -16,7 +16,7 @@ void lrcpt_settle(struct lrcpt *r, uint8_t kind, const char *status, struct slic
 		return;
 	r->kind = kind;
 	r->status = status;
-	r->text = arena_dup(r->job->arena, text);
+	r->text = arena_dup(r->job->h.arena, text);
 	r->resolved = true;
 }
 
@@ -30,8 +30,8 @@ static void settle_all(struct ljob *job, const char *status, const char *text)
 
 static bool take_target(struct lrcpt *r, const struct account_target *t)
 {
-	struct arena *a = r->job->arena;
-	const struct job_rcpt *from = &r->job->job.rcpts[r->pos];
+	struct arena *a = r->job->h.arena;
+	const struct job_rcpt *from = &r->job->h.job.rcpts[r->pos];
 
 	if (t->account != 0) {
 		struct spool_add *add = &r->op.adds[r->op.adds_n++];
@@ -49,7 +49,7 @@ static bool take_target(struct lrcpt *r, const struct account_target *t)
 
 void lrcpt_take_targets(struct lrcpt *r, const struct account_resolved *res)
 {
-	struct arena *a = r->job->arena;
+	struct arena *a = r->job->h.arena;
 	bool ok;
 
 	switch (res->kind) {
@@ -66,7 +66,7 @@ void lrcpt_take_targets(struct lrcpt *r, const struct account_resolved *res)
 		lrcpt_settle(r, OUTCOME_BOUNCED, "5.4.6", SLICE_LIT("an alias leads to nobody"));
 		return;
 	}
-	r->op.index = r->job->job.rcpts[r->pos].index;
+	r->op.index = r->job->h.job.rcpts[r->pos].index;
 	r->op.adds = arena_calloc(a, res->targets_n, sizeof(*r->op.adds));
 	r->op.forwards = arena_calloc(a, res->targets_n, sizeof(*r->op.forwards));
 	r->bytes = 32;
@@ -112,14 +112,14 @@ static bool make_summary(struct ljob *job)
 	int r = ERR_LIMIT;
 
 	job->cached = BUF_INIT(SPOOL_CACHED_MAX);
-	if (job->content.size <= SUMMARY_CONTENT_MAX && (r = content_whole(&job->content, &whole, &text)) == 0)
+	if (job->h.content.size <= SUMMARY_CONTENT_MAX && (r = content_whole(&job->h.content, &whole, &text)) == 0)
 		r = mail_summary_build(text, &job->cached);
 	buf_free(&whole);
-	content_free(&job->content);
+	content_free(&job->h.content);
 	if (r == ERR_IO)
 		return false;
 	if (r != 0 || buf_err(&job->cached) != 0) {
-		log_warn("%s: no summary: %s", queue_id(job->job.msgid).s, err_str(r));
+		log_warn("%s: no summary: %s", queue_id(job->h.job.msgid).s, err_str(r));
 		buf_free(&job->cached);
 		job->cached = BUF_INIT(SPOOL_CACHED_MAX);
 	}
@@ -147,7 +147,7 @@ static void on_content(void *ctx, int r, struct ipc_msg *m)
 	job->spool_id = 0;
 	if (r == ERR_CLOSED)
 		return;         /* asked again when the next one opens, or parked out */
-	if (r == 0 && content_take(&job->content, m) == 0) {
+	if (r == 0 && content_take(&job->h.content, m) == 0) {
 		job->have_content = true;
 		if (!make_summary(job))
 			settle_all(job, "4.3.0", "local fault: the content could not be read");
@@ -195,7 +195,7 @@ static bool next_op(struct ljob *job, struct spool_deliver *op)
 {
 	uint32_t i, bytes = 0;
 
-	op->rcpts = arena_calloc(job->arena, job->rcpts_n, sizeof(*op->rcpts));
+	op->rcpts = arena_calloc(job->h.arena, job->rcpts_n, sizeof(*op->rcpts));
 	if (op->rcpts == NULL) {
 		settle_all(job, "4.3.0", "local fault: out of memory");
 		return false;
@@ -216,8 +216,8 @@ static bool next_op(struct ljob *job, struct spool_deliver *op)
 void ljob_step(struct ljob *job)
 {
 	struct channel *ch = job->local->spoold;
-	struct spool_content get = { .msgid = job->job.msgid, .token = job->job.token };
-	struct spool_deliver op = { .msgid = job->job.msgid, .token = job->job.token };
+	struct spool_content get = { .msgid = job->h.job.msgid, .token = job->h.job.token };
+	struct spool_deliver op = { .msgid = job->h.job.msgid, .token = job->h.job.token };
 	bool open = false;
 
 	for (uint32_t i = 0; i < job->rcpts_n; i++)
@@ -233,8 +233,8 @@ void ljob_step(struct ljob *job)
 		job->spool_id = IPC_REQUEST(ch, spool_content, &get, 0, on_content, job);
 		return;
 	}
-	if (job->ready_ms == 0)
-		job->ready_ms = loop_now(job->local->loop);
+	if (job->h.ready_ms == 0)
+		job->h.ready_ms = loop_now(job->local->a.loop);
 	op.cached = buf_slice(&job->cached);
 	if (next_op(job, &op))
 		job->spool_id = IPC_REQUEST(ch, spool_deliver, &op, 0, on_delivered, job);

@@ -2,11 +2,7 @@
 #define PABAL_DELIVER_LOCAL_PRIVATE_H
 
 /* What local.c (jobs) and local_op.c (what spoold is told) share; nobody else includes it. */
-#include <bsd/sys/queue.h>
-
 #include "common/ipc/proto_account.h"
-#include "common/ipc/proto_job.h"
-#include "deliver/content.h"
 #include "deliver/local.h"
 
 struct ljob;
@@ -27,36 +23,22 @@ struct lrcpt {
 };
 
 struct ljob {
-	TAILQ_ENTRY(ljob) link;
+	struct agent_job h;
 	struct local *local;
-	struct arena *arena;
-	struct channel *qmgr;
-	uint32_t id;
-	struct job job;
 	struct lrcpt *rcpts;            /* ascending by their index */
 	uint32_t rcpts_n;
 	uint32_t next, asking, unresolved;
-	uint64_t start_ms, ready_ms;
-	struct loop_timer park;
 	/* content and op: one request to spoold at a time */
 	struct channel *spool_ch;
 	uint32_t spool_id;
-	struct content content;
 	struct buf cached;              /* the summary */
 	bool have_content, have_summary;
 	uint32_t op_from, op_to;        /* the recipients of the op on its way */
 };
-TAILQ_HEAD(ljob_list, ljob);
 
 struct local {
-	struct loop *loop;
-	const struct conf *conf;
-	struct channel *qmgr, *spoold, *accountd;
-	struct ljob_list jobs;
-	bool stopping;
-	void (*stopped)(void *ctx);
-	void *stopped_ctx;
-	struct loop_task check;
+	struct agent a;
+	struct channel *spoold, *accountd;
 };
 
 void lrcpt_settle(struct lrcpt *r, uint8_t kind, const char *status, struct slice text);

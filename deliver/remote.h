@@ -1,8 +1,7 @@
 #ifndef PABAL_DELIVER_REMOTE_H
 #define PABAL_DELIVER_REMOTE_H
 
-#include "common/daemon/conf.h"
-#include "common/ipc/channel.h"
+#include "deliver/agent.h"
 
 /*
  * deliver-remote without its frame: jobs of qmgr in, SMTP out. Per job it has
@@ -26,21 +25,7 @@ enum {
 	REMOTE_QUIT_MS = 5 * 1000,
 };
 
-struct remote;
-
-struct remote *remote_new(struct loop *l, const struct conf *conf);
-void remote_free(struct remote **r);
-void remote_set_conf(struct remote *r, const struct conf *conf);
-
-void remote_qmgr_open(struct remote *r, struct channel *ch);
-void remote_qmgr_close(struct remote *r, struct channel *ch);
-void remote_spoold_open(struct remote *r, struct channel *ch);
-void remote_spoold_close(struct remote *r, struct channel *ch);
-void remote_dnsd_open(struct remote *r, struct channel *ch);
-void remote_dnsd_close(struct remote *r, struct channel *ch);
-/* A job. */
-int remote_on_job(struct remote *r, struct channel *ch, struct ipc_msg *m) MUST_CHECK;
-/* Jobs without a session are dropped (qmgr keeps them), those with one finish, then done. */
-void remote_stop(struct remote *r, void (*done)(void *ctx), void *ctx);
+/* NULL without memory. */
+struct agent *remote_new(struct loop *l, const struct conf *conf);
 
 #endif

@@ -14,7 +14,7 @@ void rconn_relay(const struct rconn *rc, struct buf *b)
 	char ip[64];
 
 	route_addr_text(rc->addr.family, rc->addr.addr, ip);
-	buf_addf(b, "%s[%s]:%u", rc->addr.host, ip, (unsigned)rc->remote->conf->smtp_port);
+	buf_addf(b, "%s[%s]:%u", rc->addr.host, ip, (unsigned)rc->remote->a.conf->smtp_port);
 }
 
 void rconn_kill(struct rconn **rcp)
@@ -24,7 +24,7 @@ void rconn_kill(struct rconn **rcp)
 	if (rc == NULL)
 		return;
 	TAILQ_REMOVE(&rc->remote->conns, rc, link);
-	loop_timer_del(rc->remote->loop, &rc->timer);
+	loop_timer_del(rc->remote->a.loop, &rc->timer);
 	if (rc->conn != NULL)
 		conn_close(&rc->conn);
 	client_free(&rc->client);
@@ -51,7 +51,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 /* How long the next step may take, RFC 5321 4.5.3.2. */
 static uint64_t rconn_patience(const struct rconn *rc)
 {
-	const struct conf *cf = rc->remote->conf;
+	const struct conf *cf = rc->remote->a.conf;
 	const struct client *c = &rc->client;
 	uint64_t reply = cf->smtp_reply_timeout * 1000;
 
@@ -93,7 +93,7 @@ static void on_patience(void *ctx)
 
 static void rconn_set_timer(struct rconn *rc)
 {
-	loop_timer_set(rc->remote->loop, &rc->timer, rconn_patience(rc), on_patience, rc);
+	loop_timer_set(rc->remote->a.loop, &rc->timer, rconn_patience(rc), on_patience, rc);
 }
 
 /* ---- the end of a connection ------------------------------------------------------------ */
@@ -143,7 +143,7 @@ enum { PART = 64 * 1024 };
 static bool rconn_send_body(struct rconn *rc)
 {
 	static uint8_t scratch[PART];
-	const struct content *ct = &rc->job->content;
+	const struct content *ct = &rc->job->h.content;
 	struct slice part;
 
 	while (conn_out_len(rc->conn) <= CONN_OUT_HIGH && rc->off < ct->size) {
@@ -176,7 +176,7 @@ static enum client_event rconn_begin(struct rconn *rc)
 {
 	enum client_event ev;
 
-	rc->off = rc->job->job.relay_off;
+	rc->off = rc->job->h.job.relay_off;
 	rc->progress = rc->client.progress;
 	ev = client_begin(&rc->client, &rc->job->tx, conn_out(rc->conn));
 	conn_kick(rc->conn);
@@ -211,7 +211,7 @@ static void rconn_idle(struct rconn *rc)
 
 	rc->job = NULL;
 	rc->reused = false;
-	if (rc->client.txs >= REMOTE_REUSE_TXS || rc->remote->stopping)
+	if (rc->client.txs >= REMOTE_REUSE_TXS || rc->remote->a.stopping)
 		rconn_goodbye(rc);
 	rconn_set_timer(rc);
 	job->conn = NULL;
@@ -223,7 +223,7 @@ static enum client_event on_ready(struct rconn *rc)
 	rc->ready = true;
 	rc->job->reached = true;
 	rc->job->sessions++;
-	rc->job->ready_ms = loop_now(rc->remote->loop);
+	rc->job->h.ready_ms = loop_now(rc->remote->a.loop);
 	return rconn_begin(rc);
 }
 
@@ -272,7 +272,7 @@ static void rconn_connect_failed(struct rconn *rc, const char *why)
 
 	route_addr_text(rc->addr.family, rc->addr.addr, ip);
 	(void)snprintf(text, sizeof(text), "connect to %s[%s]:%u: %s", rc->addr.host, ip,
-	    (unsigned)rc->remote->conf->smtp_port, why);
+	    (unsigned)rc->remote->a.conf->smtp_port, why);
 	rc->client.fail = CLIENT_FAIL_LOST;
 	(void)snprintf(rc->client.fail_status, sizeof(rc->client.fail_status), "4.4.1");
 	(void)snprintf(rc->client.fail_text, sizeof(rc->client.fail_text), "%s", text);
@@ -328,7 +328,7 @@ static struct rconn *rconn_find_idle(struct remote *r, const struct route_addr *
 
 static struct rconn *rconn_new(struct remote *r, const struct route_addr *addr)
 {
-	const struct conf *cf = r->conf;
+	const struct conf *cf = r->a.conf;
 	struct rconn *rc = calloc(1, sizeof(*rc));
 
 	if (rc == NULL)
@@ -338,7 +338,7 @@ static struct rconn *rconn_new(struct remote *r, const struct route_addr *addr)
 	(void)snprintf(rc->name, sizeof(rc->name), "%s", cf->hostname);
 	client_start(&rc->client, slice_cstr(rc->name));
 	TAILQ_INSERT_TAIL(&r->conns, rc, link);
-	rc->conn = conn_connect(r->loop, addr->family, addr->addr, (uint16_t)cf->smtp_port, cf->smtp_bind_address,
+	rc->conn = conn_connect(r->a.loop, addr->family, addr->addr, (uint16_t)cf->smtp_port, cf->smtp_bind_address,
 	    cf->smtp_connect_timeout * 1000, &(struct conn_ops){ .event = on_conn, .ctx = rc });
 	if (rc->conn == NULL)
 		rconn_kill(&rc);

@@ -2,42 +2,31 @@
 #define PABAL_DELIVER_REMOTE_PRIVATE_H
 
 /* What remote.c (jobs) and remote_conn.c (connections) share; nobody else includes it. */
-#include <bsd/sys/queue.h>
-
 #include "common/daemon/conn.h"
 #include "deliver/client.h"
-#include "deliver/content.h"
 #include "deliver/remote.h"
 #include "deliver/route.h"
 
 struct rconn;
 
 struct rjob {
-	TAILQ_ENTRY(rjob) link;
+	struct agent_job h;
 	struct remote *remote;
-	struct arena *arena;            /* owns all but the job itself and the content */
-	struct channel *qmgr;           /* NULL: it is gone, nobody waits for the result */
-	uint32_t id;                    /* qmgr's request */
-	struct job job;
 	struct client_tx tx;
 	struct slice *relays;           /* of each recipient: where it got its outcome */
 	/* what is asked of others */
 	struct channel *ask_ch[2];
 	uint32_t ask_id[2];             /* enum ask */
 	bool have[2];
-	struct loop_timer park;
-	struct content content;
 	struct route route;
 	/* where it is tried */
 	unsigned next_addr, sessions;
 	struct rconn *conn;
 	bool reached, local_fault;
-	uint64_t start_ms, ready_ms;
 	/* why the last address did not do */
 	char fail_status[REPLY_STATUS_MAX], fail_text[CLIENT_TEXT_MAX + 1];
 	struct slice fail_relay;        /* the host, if it was connected */
 };
-TAILQ_HEAD(rjob_list, rjob);
 enum ask { ASK_ROUTE, ASK_CONTENT };
 
 /* A connection to a host, with a job or idle. */
@@ -57,15 +46,9 @@ struct rconn {
 TAILQ_HEAD(rconn_list, rconn);
 
 struct remote {
-	struct loop *loop;
-	const struct conf *conf;
-	struct channel *qmgr, *peers[2];        /* dnsd, spoold: by enum ask */
-	struct rjob_list jobs;
+	struct agent a;
+	struct channel *peers[2];       /* dnsd, spoold: by enum ask */
 	struct rconn_list conns;
-	void (*stopped)(void *ctx);
-	void *stopped_ctx;
-	bool stopping;
-	struct loop_task check;
 };
 
 /* Takes the job to its next address: an idle connection, a new one. ERR_IO: it could not even begin; the job's

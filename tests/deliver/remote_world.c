@@ -188,31 +188,40 @@ static const struct ipc_handler d_handlers[] = { { dns_mx_MSG, d_mx }, { 0, NULL
 static const struct ipc_handler s_handlers[] = { { spool_content_MSG, s_content }, { 0, NULL } };
 static const struct ipc_handler q_handlers[] = { { job_capacity_MSG, q_capacity }, { 0, NULL } };
 
-static void qmgr_open(struct channel *ch, void *ctx) { remote_qmgr_open(((struct world *)ctx)->r, ch); }
-static void qmgr_close(struct channel *ch, int why, void *ctx) { (void)why; remote_qmgr_close(((struct world *)ctx)->r, ch); }
-static void spoold_open(struct channel *ch, void *ctx) { remote_spoold_open(((struct world *)ctx)->r, ch); }
-static void spoold_close(struct channel *ch, int why, void *ctx) { (void)why; remote_spoold_close(((struct world *)ctx)->r, ch); }
-static void dnsd_open(struct channel *ch, void *ctx) { remote_dnsd_open(((struct world *)ctx)->r, ch); }
-static void dnsd_close(struct channel *ch, int why, void *ctx) { (void)why; remote_dnsd_close(((struct world *)ctx)->r, ch); }
-static int on_job(struct channel *ch, struct ipc_msg *m, void *ctx) { return remote_on_job(((struct world *)ctx)->r, ch, m); }
+static void peer_open(struct channel *ch, void *ctx)
+{
+	agent_open(((struct world *)ctx)->r, (enum role)channel_peer_role(ch), ch);
+}
+
+static void peer_close(struct channel *ch, int why, void *ctx)
+{
+	(void)why;
+	agent_close(((struct world *)ctx)->r, (enum role)channel_peer_role(ch), ch);
+}
+
+static int on_job(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	return agent_on_job(((struct world *)ctx)->r, ch, m);
+}
+
 static const struct ipc_handler job_handlers[] = { { job_MSG, on_job }, { 0, NULL } };
 
 void start_qmgr(struct world *w)
 {
 	w->qmgr = peer_pair(w->loop, "job", ROLE_DELIVER_REMOTE, ROLE_QMGR, (struct channel_conf){ .handlers = job_handlers,
-	    .on_open = qmgr_open, .on_close = qmgr_close }, q_handlers, NULL, w);
+	    .on_open = peer_open, .on_close = peer_close }, q_handlers, NULL, w);
 }
 
 void start_spoold(struct world *w)
 {
-	w->spoold = peer_pair(w->loop, "spool", ROLE_DELIVER_REMOTE, ROLE_SPOOLD, (struct channel_conf){ .on_open = spoold_open,
-	    .on_close = spoold_close }, s_handlers, NULL, w);
+	w->spoold = peer_pair(w->loop, "spool", ROLE_DELIVER_REMOTE, ROLE_SPOOLD, (struct channel_conf){ .on_open = peer_open,
+	    .on_close = peer_close }, s_handlers, NULL, w);
 }
 
 void start_dnsd(struct world *w)
 {
-	w->dnsd = peer_pair(w->loop, "dns", ROLE_DELIVER_REMOTE, ROLE_DNSD, (struct channel_conf){ .on_open = dnsd_open,
-	    .on_close = dnsd_close }, d_handlers, NULL, w);
+	w->dnsd = peer_pair(w->loop, "dns", ROLE_DELIVER_REMOTE, ROLE_DNSD, (struct channel_conf){ .on_open = peer_open,
+	    .on_close = peer_close }, d_handlers, NULL, w);
 }
 
 static void on_result(void *ctx, int r, struct ipc_msg *m)
@@ -289,7 +298,7 @@ void world_delete(struct world *w)
 	channel_close(w->spoold);
 	channel_close(w->dnsd);
 	turn_settle(w->loop);
-	remote_free(&w->r);
+	agent_free(&w->r);
 	for (unsigned i = 0; i < CONNS; i++)
 		if (w->visits[i].c != NULL)
 			conn_close(&w->visits[i].c);

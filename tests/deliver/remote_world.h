@@ -34,7 +34,7 @@ struct visit {
 struct world {
 	struct loop *loop;
 	struct conf conf;
-	struct remote *r;
+	struct agent *r;
 	struct listener *ln;
 	struct host hosts[HOSTS];
 	struct visit visits[CONNS];

@@ -15,7 +15,7 @@ enum { RCPTS = 1000, RESULTS = 8 };
 struct world {
 	struct loop *loop;
 	struct conf conf;
-	struct local *lo;
+	struct agent *lo;
 	struct channel *qmgr, *spoold, *accountd;
 	/* what the played peers answer */
 	bool account_mute, content_mute, deliver_mute;
@@ -163,31 +163,40 @@ static const struct ipc_handler a_handlers[] = { { account_resolve_MSG, a_resolv
 static const struct ipc_handler s_handlers[] = { { spool_content_MSG, s_content }, { spool_deliver_MSG, s_deliver }, { 0, NULL } };
 static const struct ipc_handler q_handlers[] = { { job_capacity_MSG, q_capacity }, { 0, NULL } };
 
-static void qmgr_open(struct channel *ch, void *ctx) { local_qmgr_open(((struct world *)ctx)->lo, ch); }
-static void qmgr_close(struct channel *ch, int why, void *ctx) { (void)why; local_qmgr_close(((struct world *)ctx)->lo, ch); }
-static void spoold_open(struct channel *ch, void *ctx) { local_spoold_open(((struct world *)ctx)->lo, ch); }
-static void spoold_close(struct channel *ch, int why, void *ctx) { (void)why; local_spoold_close(((struct world *)ctx)->lo, ch); }
-static void accountd_open(struct channel *ch, void *ctx) { local_accountd_open(((struct world *)ctx)->lo, ch); }
-static void accountd_close(struct channel *ch, int why, void *ctx) { (void)why; local_accountd_close(((struct world *)ctx)->lo, ch); }
-static int on_job(struct channel *ch, struct ipc_msg *m, void *ctx) { return local_on_job(((struct world *)ctx)->lo, ch, m); }
+static void peer_open(struct channel *ch, void *ctx)
+{
+	agent_open(((struct world *)ctx)->lo, (enum role)channel_peer_role(ch), ch);
+}
+
+static void peer_close(struct channel *ch, int why, void *ctx)
+{
+	(void)why;
+	agent_close(((struct world *)ctx)->lo, (enum role)channel_peer_role(ch), ch);
+}
+
+static int on_job(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	return agent_on_job(((struct world *)ctx)->lo, ch, m);
+}
+
 static const struct ipc_handler job_handlers[] = { { job_MSG, on_job }, { 0, NULL } };
 
 static void start_qmgr(struct world *w)
 {
 	w->qmgr = peer_pair(w->loop, "job", ROLE_DELIVER_LOCAL, ROLE_QMGR, (struct channel_conf){ .handlers = job_handlers,
-	    .on_open = qmgr_open, .on_close = qmgr_close }, q_handlers, NULL, w);
+	    .on_open = peer_open, .on_close = peer_close }, q_handlers, NULL, w);
 }
 
 static void start_spoold(struct world *w)
 {
-	w->spoold = peer_pair(w->loop, "spool", ROLE_DELIVER_LOCAL, ROLE_SPOOLD, (struct channel_conf){ .on_open = spoold_open,
-	    .on_close = spoold_close }, s_handlers, NULL, w);
+	w->spoold = peer_pair(w->loop, "spool", ROLE_DELIVER_LOCAL, ROLE_SPOOLD, (struct channel_conf){ .on_open = peer_open,
+	    .on_close = peer_close }, s_handlers, NULL, w);
 }
 
 static void start_accountd(struct world *w)
 {
 	w->accountd = peer_pair(w->loop, "account", ROLE_DELIVER_LOCAL, ROLE_ACCOUNTD, (struct channel_conf){
-	    .on_open = accountd_open, .on_close = accountd_close }, a_handlers, NULL, w);
+	    .on_open = peer_open, .on_close = peer_close }, a_handlers, NULL, w);
 }
 
 static void on_result(void *ctx, int r, struct ipc_msg *m)
@@ -253,7 +262,7 @@ static void world_delete(struct world *w)
 	channel_close(w->spoold);
 	channel_close(w->accountd);
 	turn_settle(w->loop);
-	local_free(&w->lo);
+	agent_free(&w->lo);
 	turn_settle(w->loop);
 	loop_free(&w->loop);
 	for (unsigned i = 0; i < w->results_n; i++)
@@ -447,7 +456,7 @@ static void test_qmgr_dies_and_stop(void **state)
 	turn_settle(w->loop);
 	give_job(w, &name, 1);
 	turn_settle(w->loop);
-	local_stop(w->lo, on_stopped, w);
+	agent_stop(w->lo, on_stopped, w);
 	turn_settle(w->loop);
 	assert_false(w->stopped);
 	channel_close(w->spoold);

@@ -314,7 +314,7 @@ static void test_stop(void **state)
 	w->dns_mute = true;
 	give_job(w, 1);
 	turn_settle(w->loop);
-	remote_stop(w->r, on_stopped, w);
+	agent_stop(w->r, on_stopped, w);
 	turn_settle(w->loop);
 	assert_false(w->stopped);
 	for (unsigned i = 0; i < CONNS; i++)
