@@ -61,7 +61,7 @@ X(LIST, dns_stub, NULL, 0, 64, "DOMAIN ADDRESS@PORT: the servers of one domain")
 X(LIST, dns_record, NULL, 0, 1000, "a static record, as in a zone file") \
 X(LIST, dns_trust_anchor, NULL, 0, 16, "a DS or DNSKEY record; default: no validation") \
 X(BOOL, dns_allow_local, "no", 0, 0, "mail exchangers at loopback and unspecified addresses are tried") \
-X(SIZE, segment_size, "64m", 1048576, 1073741824, "size of a segment of the spool's log") \
+X(SIZE, segment_size, "64m", 8388608, 1073741824, "size of a segment of the spool's log") \
 X(SIZE, body_inline_limit, "256k", 1024, 1048576, "larger bodies get a file of their own") \
 X(SIZE, spool_reserve, "256m", 0, 1099511627776, "free space below which new mail is answered 452") \
 X(SIZE, spool_cache, "64m", 1048576, 68719476736, "memory for the spool's index") \

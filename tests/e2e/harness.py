@@ -128,7 +128,7 @@ class System:
         lines = ["hostname = mx." + domain, "spool_dir = " + self.spool, "state_dir = %s/state" % self.dir,
                  "run_dir = " + self.run_dir, "log_file = " + self.log, "uid_base = %d" % uid_base,
                  "allow_plaintext_login = yes", "relay_from = 127.0.0.0/8", "smtp_port = %d" % SMTP,
-                 "dns_allow_local = yes", "segment_size = 1m", "spool_reserve = 16m",
+                 "dns_allow_local = yes", "segment_size = 8m", "spool_reserve = 16m",
                  "queue_backoff_min = 1s", "queue_backoff_max = 2s", "connection_limit_address = 10000"]
         lines += ["listen = %s %s:%d" % (s, addr, ports[s]) for s in services]
         lines += ['dns_record = "%s"' % r for r in dns]

@@ -7,7 +7,7 @@ import shutil
 import harness as h
 from harness import ok, same
 
-N, KEEP = 300, 10
+N, KEEP, SIZE = 400, 10, 60000        # several segments of 8 MiB
 
 
 def du(s, *below):
@@ -72,11 +72,11 @@ def flip(path, at):
 
 
 def space(s):
-    fill(s, 1, N, 20000)
+    fill(s, 1, N, SIZE)
     fill(s, N + 1, 4, 400000)
     h.wait_for("all of them", lambda: s.count("u") >= N + 4)
     before, files = du(s, "log"), du(s, "body")
-    ok(before > N * 20000, "the log has the mail", before)
+    ok(before > N * SIZE, "the log has the mail", before)
     ok(files > 4 * 400000, "large bodies have files", files)
     ok(in_log(s, b"marker-000002-marker"), "a message is found in the log")
     kept = drop_most(s)
@@ -84,16 +84,16 @@ def space(s):
     out = s.pabal("spool", "compact", "--all").stdout
     ok(re.search(r"^[0-9.]+m bytes were given back", out), "pabal spool compact tells what it gave back", out)
     after = du(s, "log")
-    ok(after < before - N * 20000 * 7 // 10, "du of the log is smaller by the deleted mail", (before, after))
+    ok(after < before - N * SIZE * 7 // 10, "du of the log is smaller by the deleted mail", (before, after))
     h.wait_for("body files to go", lambda: du(s, "body") < files - 2 * 400000)
     ok(not in_log(s, b"marker-000002-marker"), "a deleted message is not in the log any more")
     ok(in_log(s, b"marker-000001-marker"), "one that was kept is")
     # by itself
-    fill(s, 1000, N, 20000)
+    fill(s, 1000, N, SIZE)
     h.wait_for("all of them", lambda: s.count("u") >= N + kept)
     before = du(s, "log")
     drop_most(s)
-    h.wait_for("compaction by itself", lambda: du(s, "log") < before - N * 20000 // 2)
+    h.wait_for("compaction by itself", lambda: du(s, "log") < before - N * SIZE // 2)
     ok(True, "the space comes back without being asked for")
 
 

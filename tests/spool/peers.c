@@ -56,7 +56,8 @@ int service_setup(void **state)
 	disk_reset();
 	index_set_fsync(no_fsync);
 	(void)snprintf(home, sizeof(home), "%s/index", testdir_path());
-	assert_int_equal(conf_parse(&test_conf, "test", SLICE_LIT("segment_size = 1m\nspool_reserve = 0\nspool_cache = 4m\n"), &errors), 0);
+	assert_int_equal(conf_parse(&test_conf, "test", SLICE_LIT("spool_reserve = 0\nspool_cache = 4m\n"), &errors), 0);
+	test_conf->segment_size = 1 << 20;      /* smaller than is allowed, to be filled fast */
 	buf_free(&errors);
 	memset(test_secret, 7, sizeof(test_secret));
 	arena = arena_new(64 << 20);
