@@ -488,7 +488,6 @@ int service_new(struct service **svc_r, const struct service_conf *sc)
 	TAILQ_INIT(&svc->peers);
 	STAILQ_INIT(&svc->answers);
 	STAILQ_INIT(&svc->stash);
-	random_fill(svc->job_key, sizeof(svc->job_key));
 	if ((svc->arena = arena_new(REQUEST_ARENA)) != NULL && (svc->watches = watches_new()) != NULL)
 		r = spool_open(&svc->spool, &spc);
 	if (r == 0 && (svc->syncer = syncer_new(svc->loop, spool_bodyfiles(svc->spool), SYNC_THREADS)) == NULL)

@@ -19,7 +19,7 @@ struct service_conf {
 	int dirfd;                      /* the spool directory; not owned */
 	const char *index_home;
 	const struct conf *conf;        /* kept; service_reload() gives another */
-	struct slice secret;            /* accountd's key for sessions and grants; kept */
+	struct slice secret;            /* the key of all tokens, shared with accountd; kept */
 	const struct sysops *sys;
 	void (*dead)(void *ctx);        /* the spool cannot go on: end the process */
 	void *ctx;

@@ -115,7 +115,6 @@ struct service {
 	uint64_t *orphans, orphans_n;   /* body files of the start's list, still to be looked at */
 	struct sync_job sweep;
 	bool sweeping, accepting, dead;
-	uint8_t job_key[TOKEN_SECRET_SIZE];
 };
 
 /* ---- answers. While a batch is open they wait for it; else they go out at once ---- */

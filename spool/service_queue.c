@@ -131,7 +131,7 @@ int request_accept(struct service *svc, struct peer *p, struct ipc_msg *m)
 int job_token_check(struct service *svc, struct slice text, uint64_t msgid)
 {
 	struct token t;
-	int r = token_check(slice_of(svc->job_key, sizeof(svc->job_key)), text, TOKEN_JOB, clock_wall_s(), &t);
+	int r = token_check(svc->sc.secret, text, TOKEN_JOB, clock_wall_s(), &t);
 
 	return r == 0 && t.msgid != msgid ? ERR_DENIED : r;
 }
@@ -176,7 +176,7 @@ int msg_load(struct service *svc, uint64_t msgid, bool pending_only, bool token,
 	if (token) {
 		if ((tok = arena_alloc(svc->arena, TOKEN_SIZE)) == NULL)
 			return ERR_NOMEM;
-		if ((r = token_mint(slice_of(svc->job_key, sizeof(svc->job_key)), &t, tok)) != 0)
+		if ((r = token_mint(svc->sc.secret, &t, tok)) != 0)
 			return r;
 		m_r->token = slice_of(tok, TOKEN_SIZE);
 	}
