@@ -5,7 +5,8 @@
  * locks to run out of, however many rows one transaction changes. Commits use
  * DB_TXN_NOSYNC; write-ahead logging still holds, so that recovery always finds a
  * whole commit. An error that leaves the environment unusable (DB_RUNRECOVERY) is
- * ERR_CORRUPT: the caller gives up and starts anew.
+ * ERR_CORRUPT: the caller gives up and starts anew. While it is opened the reason
+ * is looked at: a disk that is full damages nothing.
  */
 #include "spool/index.h"
 
@@ -27,6 +28,7 @@ struct spool_index {
 	DB *db[IX_COUNT];
 	uint8_t *bulk;          /* BULK_SIZE bytes */
 	bool bulk_busy;
+	bool full;              /* the disk was full when the environment became unusable */
 	index_watch_fn *watch;  /* may be NULL */
 	void *watch_ctx;
 };
@@ -48,6 +50,15 @@ static void on_message(const DB_ENV *env, const char *prefix, const char *msg)
 	(void)env;
 	(void)prefix;
 	log_warn("index: %s", msg);
+}
+
+/* DB_RUNRECOVERY is all that callers of Berkeley DB get to see; the reason is only told here. */
+static void on_event(DB_ENV *env, u_int32_t event, void *info)
+{
+	struct spool_index *ix = env->app_private;
+
+	if (event == DB_EVENT_PANIC && info != NULL && (*(int *)info == ENOSPC || *(int *)info == EDQUOT))
+		ix->full = true;
 }
 
 static int map_error(int e)
@@ -98,7 +109,9 @@ static int open_env(struct spool_index *ix, const struct index_conf *conf)
 	if ((e = db_env_create(&ix->env, 0)) != 0)
 		return e;
 	ix->env->set_errcall(ix->env, on_message);
-	if ((e = ix->env->set_cachesize(ix->env, (u_int32_t)(cache >> 30), (u_int32_t)(cache & 0x3fffffff), 1)) != 0 ||
+	ix->env->app_private = ix;
+	if ((e = ix->env->set_event_notify(ix->env, on_event)) != 0 ||
+	    (e = ix->env->set_cachesize(ix->env, (u_int32_t)(cache >> 30), (u_int32_t)(cache & 0x3fffffff), 1)) != 0 ||
 	    (e = ix->env->set_lg_bsize(ix->env, LOG_BUFFER)) != 0 ||
 	    (e = ix->env->set_lg_max(ix->env, LOG_FILE_MAX)) != 0 ||
 	    (e = ix->env->log_set_config(ix->env, DB_LOG_AUTO_REMOVE, 1)) != 0 ||
@@ -124,10 +137,20 @@ static int open_tables(struct spool_index *ix)
 	return e;
 }
 
+/* What failed to open and is not known to be whole is ERR_CORRUPT; what lacks a resource is not. */
+static int open_error(const struct spool_index *ix, int e)
+{
+	if (e == EACCES || e == EROFS || e == EMFILE)
+		return ERR_IO;
+	if (ix->full)
+		return ERR_FULL;
+	return e < 0 || e == EINVAL || e == EIO ? ERR_CORRUPT : map_error(e);
+}
+
 int index_open(struct spool_index **ix_r, const struct index_conf *conf)
 {
 	struct spool_index *ix;
-	int e;
+	int e, r;
 
 	if (mkdir(conf->home, 0700) != 0 && errno != EEXIST)
 		return errno == ENOSPC ? ERR_FULL : ERR_IO;
@@ -139,8 +162,9 @@ int index_open(struct spool_index **ix_r, const struct index_conf *conf)
 		e = open_tables(ix);
 	if (e != 0) {
 		log_warn("index: cannot be opened: %s", db_strerror(e));
+		r = open_error(ix, e);
 		index_close(&ix, false);
-		return e == EACCES || e == EROFS || e == EMFILE ? ERR_IO : e < 0 || e == EINVAL || e == EIO ? ERR_CORRUPT : map_error(e);
+		return r;
 	}
 	*ix_r = ix;
 	return 0;
