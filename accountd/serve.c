@@ -71,13 +71,15 @@ void tasks_orphan(struct accountd *ac, const struct channel *ch)
 
 static void lookup_failed(struct accountd *ac, struct channel *ch, uint32_t id, int r, struct slice address)
 {
+	const char *why = r == ERR_STATE ? "an alias leads to nobody" :
+	    r == ERR_LIMIT ? "an alias has too many targets or too many levels" : err_str(r);
+
 	if (r == ERR_SYNTAX || (r == ERR_LIMIT && address.len > MAIL_ADDR_MAX)) {
 		accountd_fail(ch, id, r, "%s is not an address", log_esc(address));
 		return;
 	}
-	log_error("looking up %s failed: %s", log_esc(address), err_str(r));
-	accountd_fail(ch, id, r, "%s", r == ERR_STATE ? "an alias leads to nobody" :
-	    r == ERR_LIMIT ? "an alias has too many targets or too many levels" : err_str(r));
+	log_error("looking up %s failed: %s", log_esc(address), why);
+	accountd_fail(ch, id, r, "%s", why);
 	accountd_check_store(ac);
 }
 
