@@ -241,8 +241,10 @@ const struct bodyfiles *spool_bodyfiles(const struct spool *s)
 	return &s->files;
 }
 
-bool spool_full(struct spool *s)
+bool spool_full(struct spool *s, bool file)
 {
+	if (file)
+		log_space_changed(s->log);
 	return log_full(s->log);
 }
 

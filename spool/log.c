@@ -368,6 +368,11 @@ int log_remove(struct spool_log *l, uint64_t first_lsn)
 	return l->sys->fsync(l->dirfd) == 0 ? 0 : ERR_IO;
 }
 
+void log_space_changed(struct spool_log *l)
+{
+	l->full_at = 0;
+}
+
 bool log_full(struct spool_log *l)
 {
 	uint64_t now = clock_mono_ms();

@@ -117,6 +117,8 @@ int log_seal(struct spool_log *l) MUST_CHECK;
 int log_remove(struct spool_log *l, uint64_t first_lsn) MUST_CHECK;
 /* Free space (or inodes) is below the reserve; refreshed at most once a second. */
 bool log_full(struct spool_log *l);
+/* Others used or gave back much space below the same directory: log_full() asks anew. */
+void log_space_changed(struct spool_log *l);
 /* Flushes and bytes since open, for the statistics. */
 struct log_stats { uint64_t flushes, records, bytes, segments_made; };
 void log_stats(const struct spool_log *l, struct log_stats *st_r);

@@ -215,7 +215,7 @@ int prepare_queue_op(struct spool *s, struct spool_op *op, struct spool_done *re
 
 	switch (op->kind) {
 	case OP_ACCEPT:
-		if (spool_full(s))
+		if (spool_full(s, op->accept.body.file != 0))
 			return ERR_FULL;
 		r = prepare_accept(s, &op->accept, &last);
 		res_r->id = op->accept.msgid;

@@ -62,7 +62,7 @@ static int prepare_append(struct spool *s, struct op_append *op, struct spool_do
 	struct ix_mailbox m;
 	int r;
 
-	if (spool_full(s))
+	if (spool_full(s, op->body.file != 0))
 		return ERR_FULL;
 	if (op->body.relay_off > op->body.size || (op->body.file == 0 && op->body.bytes.len != op->body.size))
 		return ERR_SYNTAX;

@@ -404,7 +404,7 @@ enum { TICK_MS = 1000, TICK_BUSY_MS = 20, REAP_STEP = 256, CLEAN_STEP = 512, CLE
 
 static void check_state(struct service *svc)
 {
-	bool accepting = !spool_full(svc->spool);
+	bool accepting = !spool_full(svc->spool, false);
 	struct peer *p;
 
 	if (accepting == svc->accepting)
@@ -498,7 +498,7 @@ int service_new(struct service **svc_r, const struct service_conf *sc)
 		service_free(&svc);
 		return r;
 	}
-	svc->accepting = !spool_full(svc->spool);
+	svc->accepting = !spool_full(svc->spool, false);
 	files_sweep_start(svc);
 	loop_timer_set(svc->loop, &svc->tick, TICK_MS, tick, svc);
 	*svc_r = svc;

@@ -112,7 +112,7 @@ static bool choose(struct compactor *c, bool full, bool asked, bool overdue)
 static bool plan(struct compactor *c)
 {
 	struct service *svc = c->svc;
-	bool full = spool_full(svc->spool), asked = !STAILQ_EMPTY(&c->waiting), all = false, overdue;
+	bool full = spool_full(svc->spool, false), asked = !STAILQ_EMPTY(&c->waiting), all = false, overdue;
 	uint64_t percent = svc->conf->compact_percent, due = due_before(svc);
 	struct compact_request *q;
 
@@ -133,7 +133,7 @@ static bool plan(struct compactor *c)
 static void pass_begin(struct compactor *c)
 {
 	if (spool_is_dead(c->svc->spool) || !plan(c)) {
-		step_in(c, spool_full(c->svc->spool) ? CHECK_FULL_MS : CHECK_MS);
+		step_in(c, spool_full(c->svc->spool, false) ? CHECK_FULL_MS : CHECK_MS);
 		return;
 	}
 	STAILQ_CONCAT(&c->served, &c->waiting);
@@ -167,7 +167,7 @@ static void pass_end(struct compactor *c, int r)
 		free(q);
 	}
 	step_in(c, r != 0 ? AFTER_FAILURE_MS : !STAILQ_EMPTY(&c->waiting) ? 0 :
-	    spool_full(c->svc->spool) ? CHECK_FULL_MS : CHECK_MS);
+	    spool_full(c->svc->spool, false) ? CHECK_FULL_MS : CHECK_MS);
 }
 
 /* ---- the stages: 0 and the next stage, or why the pass ends ---- */

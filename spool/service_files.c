@@ -173,7 +173,7 @@ int request_body_file(struct service *svc, struct peer *p, struct ipc_msg *m)
 	int fd, r;
 
 	REQUEST_DECODE(svc, p, m, spool_body_file, &in);
-	r = spool_full(svc->spool) ? ERR_FULL : files_create(svc, p, &out.file, &fd);
+	r = spool_full(svc->spool, true) ? ERR_FULL : files_create(svc, p, &out.file, &fd);
 	if (service_refused(svc, p, m->id, r))
 		return 0;
 	/* Nothing of it is durable or need be: it does not wait for the batch. */

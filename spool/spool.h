@@ -63,7 +63,9 @@ void spool_abort(struct spool *s);
 bool spool_is_dead(const struct spool *s);
 
 /* ---- reading (arena: the caller's; what is returned lives there) ---- */
-bool spool_full(struct spool *s);
+/* New mail is refused: free space is below the reserve. file: body files may have grown since the last look,
+ * which is otherwise at most a second old. */
+bool spool_full(struct spool *s, bool file);
 uint64_t spool_free_bytes(struct spool *s);
 const struct ix_counters *spool_counters(const struct spool *s);
 struct spool_log *spool_log_of(struct spool *s);
