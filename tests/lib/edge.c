@@ -187,6 +187,9 @@ int edge_stop(struct edge *e)
 	edge_stop_begin(e);
 	edge_wait(e, &e->gone, "the end of the process");
 	assert_int_equal(waitpid(e->pid, &status, 0), e->pid);
+	/* Its ends of all channels are closed now: ours notice, and free themselves. */
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(loop_turn(e->loop, 0), 0);
 	loop_free(&e->loop);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

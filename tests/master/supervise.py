@@ -1,6 +1,7 @@
 """master with children that are the frame and nothing else: start, wiring, restart, crash loop, reload, stop."""
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,8 +23,11 @@ class Fakes:
         self.conf, self.log = os.path.join(self.dir, "pabal.conf"), os.path.join(self.dir, "log")
         self.run = os.path.join(self.dir, "run")
         os.mkdir(self.libexec)
+        self.master, fake = MASTER, FAKE
+        if user is not None:    # who may not be let into the folder of the build
+            self.master, fake = (shutil.copy(f, self.dir) for f in (MASTER, FAKE))
         for name in h.PROGRAMS:
-            os.symlink(FAKE, os.path.join(self.libexec, name))
+            os.symlink(fake, os.path.join(self.libexec, name))
         self.base = ["hostname = mx.daum.test", "spool_dir = %s/spool" % self.dir, "state_dir = %s/state" % self.dir,
                      "run_dir = " + self.run, "log_file = " + self.log,
                      "uid_base = %d" % (61000 if h.ROOT and user is None else 0)]
@@ -38,7 +42,7 @@ class Fakes:
             f.write("\n".join(self.base) + "\n" + conf)
 
     def command(self, *args):
-        return [MASTER, "-c", self.conf] + list(args)
+        return [self.master, "-c", self.conf] + list(args)
 
     def popen(self, fn, *args):
         return fn(self.command(*args), env=dict(os.environ, PABAL_LIBEXEC=self.libexec), stdin=subprocess.DEVNULL,
