@@ -145,6 +145,9 @@ int server_stop(struct server *s)
 		IPC_SEND(s->master, master_stop, 0, &stop);
 	server_wait(s, &s->gone, "the end of the process");
 	assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
+	/* Its ends of all channels are closed now: ours notice, and free themselves. */
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(loop_turn(s->loop, 0), 0);
 	loop_free(&s->loop);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
