@@ -81,7 +81,7 @@ static void start_login(struct accountd *ac, struct task *t, const struct accoun
 	/* A user has one count, in however many ways its name can be written. */
 	if (directory_login_name(&ac->dir, req->user, &t->name) == 0)
 		user = name_text(&t->name);
-	if ((r = throttle_begin(ac->throttle, req->addr, user, req->password, now, &t->try, &wait_ms)) != 0) {
+	if ((r = throttle_begin(ac->throttle, req->addr, user, req->secret, now, &t->try, &wait_ms)) != 0) {
 		log_login(t, "slowed");
 		accountd_fail(t->ch, t->id, ERR_AGAIN, "too many failed logins: try again in %llu seconds",
 		    (unsigned long long)(wait_ms / MS_PER_S + 1));
@@ -91,7 +91,7 @@ static void start_login(struct accountd *ac, struct task *t, const struct accoun
 	t->job.done = login_done;
 	if ((r = find_user(ac, req->user, t)) == 0) {
 		/* A password that crypt(3) cannot take never fits, but is not told apart. */
-		if (slice_to_cstr(req->password, t->job.password, sizeof(t->job.password)) != 0)
+		if (slice_to_cstr(req->secret, t->job.password, sizeof(t->job.password)) != 0)
 			t->account = 0;
 		r = authpool_submit(ac->pool, &t->job);
 	}
@@ -114,6 +114,8 @@ int accountd_on_login(struct channel *ch, struct ipc_msg *m, void *ctx)
 
 	if (r != 0)
 		return r;
+	if (req.how != LOGIN_PASSWORD)
+		return ERR_STATE;
 	if ((t = task_new(ac, ch, m->id)) == NULL) {
 		accountd_fail(ch, m->id, ERR_AGAIN, "out of memory: try again later");
 	} else {
@@ -123,7 +125,7 @@ int accountd_on_login(struct channel *ch, struct ipc_msg *m, void *ctx)
 		start_login(ac, t, &req);
 	}
 	/* The password is wiped where it came in, too. */
-	if (req.password.len != 0)
-		explicit_bzero((void *)(uintptr_t)req.password.p, req.password.len);
+	if (req.secret.len != 0)
+		explicit_bzero((void *)(uintptr_t)req.secret.p, req.secret.len);
 	return 0;
 }

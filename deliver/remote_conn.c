@@ -296,6 +296,8 @@ static void on_conn(void *ctx, struct conn *c, enum conn_event ev)
 		if (rc->client.state == CS_BODY && rc->job != NULL)
 			(void)rconn_send_body(rc);
 		break;
+	case CONN_TLS:
+		break;
 	case CONN_EOF:
 		rconn_lost(rc, "4.4.2", "lost connection");
 		break;

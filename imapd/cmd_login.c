@@ -95,7 +95,7 @@ static enum imap_run on_login(struct imap_session *s, const struct imap_reply *r
 enum imap_run imap_run_login(struct imap_session *s)
 {
 	struct login_args *a = s->cmd.args;
-	struct account_login m = { .user = a->user, .password = a->password,
+	struct account_login m = { .user = a->user, .how = LOGIN_PASSWORD, .secret = a->password,
 		.addr = slice_cstr(s->host.peer), .service = SLICE_LIT("imap") };
 	enum imap_run r;
 

@@ -151,6 +151,7 @@ static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 		client_over(c, true);
 		break;
 	case CONN_CONNECTED:
+	case CONN_TLS:
 		break;
 	}
 }
@@ -175,9 +176,10 @@ static bool client_start(struct client *c)
 	return c->s != NULL;
 }
 
-static void server_accept(void *ctx, int fd)
+static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 {
 	struct server *srv = ctx;
+	(void)svc;
 	struct client *c = calloc(1, sizeof(*c));
 	struct conn_ops ops = { client_event, c };
 	struct conn *conn = conn_accept(srv->d->loop, fd, &ops);
@@ -252,7 +254,7 @@ static int server_start(struct daemon *d)
 {
 	struct server *srv = calloc(1, sizeof(*srv));
 
-	if (srv == NULL || edge_init(&srv->edge, d, LISTEN_IMAP, server_accept, srv) != 0) {
+	if (srv == NULL || edge_init(&srv->edge, d, server_accept, srv) != 0) {
 		free(srv);
 		return ERR_NOMEM;
 	}

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -251,7 +252,7 @@ void child_give_listener(struct child *c, const struct listen_sock *s)
 	struct master_listener msg = { .service = (uint8_t)s->service, .address = slice_cstr(s->address) };
 	int fd;
 
-	if (c->ch == NULL || c->kind->service != (int)s->service)
+	if (c->ch == NULL || strcmp(conf_services[s->service].role, role_name(c->kind->role)) != 0)
 		return;
 	fd = fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
 	if (fd < 0) {

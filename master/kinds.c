@@ -14,15 +14,15 @@
 #endif
 
 const struct kind kinds[] = {
-	{ ROLE_SPOOLD, "spool", 1, STAGE_CORES, -1, true, true },
-	{ ROLE_ACCOUNTD, "accountd", 2, STAGE_CORES, -1, true, true },
-	{ ROLE_DNSD, "dnsd", 3, STAGE_CORES, -1, false, false },
-	{ ROLE_QMGR, "qmgr", 4, STAGE_QMGR, -1, false, true },
-	{ ROLE_DELIVER_LOCAL, "deliver", 5, STAGE_AGENTS, -1, false, false },
-	{ ROLE_DELIVER_REMOTE, "deliver", 6, STAGE_AGENTS, -1, false, false },
-	{ ROLE_SMTPD, "smtpd", 7, STAGE_EDGES, LISTEN_SMTP, false, false },
-	{ ROLE_POP3D, "pop3d", 8, STAGE_EDGES, LISTEN_POP3, false, false },
-	{ ROLE_IMAPD, "imapd", 9, STAGE_EDGES, LISTEN_IMAP, false, false },
+	{ ROLE_SPOOLD, "spool", 1, STAGE_CORES, true, true },
+	{ ROLE_ACCOUNTD, "accountd", 2, STAGE_CORES, true, true },
+	{ ROLE_DNSD, "dnsd", 3, STAGE_CORES, false, false },
+	{ ROLE_QMGR, "qmgr", 4, STAGE_QMGR, false, true },
+	{ ROLE_DELIVER_LOCAL, "deliver", 5, STAGE_AGENTS, false, false },
+	{ ROLE_DELIVER_REMOTE, "deliver", 6, STAGE_AGENTS, false, false },
+	{ ROLE_SMTPD, "smtpd", 7, STAGE_EDGES, false, false },
+	{ ROLE_POP3D, "pop3d", 8, STAGE_EDGES, false, false },
+	{ ROLE_IMAPD, "imapd", 9, STAGE_EDGES, false, false },
 };
 const unsigned kinds_n = ARRAY_LEN(kinds);
 
@@ -52,6 +52,7 @@ unsigned kind_workers(const struct conf *c, enum role role)
 		return (unsigned)c->pop3d_workers;
 	case ROLE_IMAPD:
 		return (unsigned)c->imapd_workers;
+	case ROLE_KEYD:
 	case ROLE_NONE:
 	case ROLE_MASTER:
 	case ROLE_CONTROL:

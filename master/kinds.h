@@ -18,7 +18,6 @@ struct kind {
 	const char *folder;     /* of the program in a build tree */
 	unsigned uid_n;         /* added to uid_base; never changes, for files belong to it */
 	enum kind_stage stage;
-	int service;            /* enum conf_listen_service, -1: none */
 	bool core;              /* edges get their listening sockets once all of these are ready */
 	bool control;           /* has a control socket for the pabal command */
 };

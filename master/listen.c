@@ -22,9 +22,7 @@ enum { BACKLOG = 4096, CONTROL_BACKLOG = 64 };
 
 const char *listen_service_name(enum conf_listen_service svc)
 {
-	static const char *const names[LISTEN_COUNT] = { "smtp", "pop3", "imap" };
-
-	return names[svc];
+	return conf_services[svc].name;
 }
 
 union address {

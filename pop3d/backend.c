@@ -174,7 +174,7 @@ static void login_reply(void *ctx, int r, struct ipc_msg *m)
 static bool ask_login(struct client *c)
 {
 	struct channel *ch = daemon_peer(c->srv->d, ROLE_ACCOUNTD);
-	struct account_login q = { .user = pop3_session_user(c->s), .password = pop3_session_password(c->s),
+	struct account_login q = { .user = pop3_session_user(c->s), .how = LOGIN_PASSWORD, .secret = pop3_session_password(c->s),
 	    .addr = slice_cstr(conn_peer_addr(c->conn)), .service = SLICE_LIT("pop3") };
 
 	backend_close(c, false);    /* of a login that got half way */

@@ -338,9 +338,10 @@ static int client_start(struct server *srv, struct client *c, bool early)
 	return 0;
 }
 
-static void server_accept(void *ctx, int fd)
+static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 {
 	struct server *srv = ctx;
+	(void)svc;
 	struct client *c = calloc(1, sizeof(*c));
 	struct conn_ops ops = { client_event, c };
 	uint8_t byte;
@@ -400,7 +401,7 @@ static int server_start(struct daemon *d)
 {
 	struct server *srv = calloc(1, sizeof(*srv));
 
-	if (srv == NULL || edge_init(&srv->edge, d, LISTEN_SMTP, server_accept, srv) != 0) {
+	if (srv == NULL || edge_init(&srv->edge, d, server_accept, srv) != 0) {
 		free(srv);
 		return ERR_NOMEM;
 	}

@@ -19,15 +19,26 @@
  */
 #define CONF_OPTIONS(X) \
 X(STR, hostname, NULL, 0, 255, "name of this host in greetings and trace headers; default: the system's") \
-X(LIST, listen, NULL, 0, 64, "service and address: smtp|pop3|imap ADDRESS:PORT, several lines possible") \
+X(LIST, listen, NULL, 0, 64, "service and address: smtp|submission|submissions|pop3|pop3s|imap|imaps ADDRESS:PORT, several lines possible") \
 X(PATH, spool_dir, NULL, 0, 0, "where all mail is; default: LOCALSTATEDIR/spool/pabal") \
 X(PATH, state_dir, NULL, 0, 0, "where accounts are; default: LOCALSTATEDIR/lib/pabal") \
+X(PATH, key_dir, NULL, 0, 0, "where private keys and certificates are; default: LOCALSTATEDIR/lib/pabal-keys") \
 X(PATH, run_dir, NULL, 0, 0, "control sockets and process id; default: LOCALSTATEDIR/run/pabal") \
 X(PATH, log_file, NULL, 0, 0, "log file, opened by master; empty: standard error") \
 X(STR, log_level, "info", 0, 0, "error, warn, info or debug") \
 X(INT, uid_base, "0", 0, 4000000000u, "0: each process runs as its own system user; else process n runs as this uid plus n, users need not exist") \
 X(STR, admin_group, "", 0, 64, "members of this group may use the pabal command besides root") \
 X(BOOL, allow_plaintext_login, "no", 0, 0, "logins without TLS are taken from loopback addresses") \
+X(STR, tls_min_version, "1.2", 0, 0, "oldest version of TLS spoken, 1.2 or 1.3") \
+X(TIME, tls_handshake_timeout, "30s", 1, 3600, "a TLS handshake has to be done within this time") \
+X(PATH, tls_client_ca, "", 0, 0, "file of authorities, PEM: clients are asked for certificates of these, for the SASL mechanism EXTERNAL; empty: they are not asked") \
+X(PATH, tls_ca_file, "/etc/ssl/certs/ca-certificates.crt", 0, 0, "file of authorities, PEM, that deliver-remote trusts where a policy says verify") \
+X(LIST, tls_policy, NULL, 0, 1000, "DOMAIN|* none|may|encrypt|verify [NAME ...]: TLS of outgoing mail; default: may") \
+X(TIME, certificate_warning, "14d", 0, 31536000, "certificates that end within this time are warned of") \
+X(INT, scram_iterations, "32768", 0, 1000000, "work of the SCRAM verifiers of new passwords; 0: none are made, below 4096: as 4096") \
+X(BOOL, oauth_login, "no", 0, 0, "OAUTHBEARER and XOAUTH2 are offered; pabal oauth-validator judges the tokens") \
+X(TIME, login_cache, "5m", 0, 86400, "a proven password is taken again for this long without hashing; 0: never") \
+X(BOOL, submission_hide_client, "no", 0, 0, "the Received field of a submitted message does not name the client's host") \
 X(INT, smtpd_workers, "1", 1, 64, "smtpd processes") \
 X(INT, deliver_local_workers, "1", 1, 64, "deliver-local processes") \
 X(INT, deliver_remote_workers, "1", 1, 64, "deliver-remote processes") \
@@ -95,7 +106,14 @@ struct conf {
 	struct slice text;      /* what it was parsed from */
 };
 
-enum conf_listen_service { LISTEN_SMTP, LISTEN_POP3, LISTEN_IMAP, LISTEN_COUNT };
+enum conf_listen_service { LISTEN_SMTP, LISTEN_SUBMISSION, LISTEN_SUBMISSIONS, LISTEN_POP3, LISTEN_POP3S, LISTEN_IMAP,
+	LISTEN_IMAPS, LISTEN_COUNT };
+struct conf_service {
+	const char *name;       /* as in a listen line */
+	const char *role;       /* the program that serves it */
+	bool tls;               /* TLS from the first byte */
+};
+extern const struct conf_service conf_services[LISTEN_COUNT];
 
 /* Parses text (of the file named in messages). Every error becomes a line "FILE:LINE: what"
  * in errors; 0 only if there was none. *c_r is set even with errors as far as it went; free it. */
@@ -108,6 +126,12 @@ void conf_print(struct buf *b, const struct conf *c);
 
 /* Splits "smtp 127.0.0.1:25", "imap [::1]:143": 0 or ERR_SYNTAX. host_r holds 64 bytes. */
 int conf_listen_parse(const char *text, enum conf_listen_service *svc_r, char host_r[64], uint16_t *port_r) MUST_CHECK;
+/* A line of tls_policy; slices of text. names: after verify, parted by white space, empty: the host's own. ERR_SYNTAX. */
+enum conf_tls_level { CONF_TLS_NONE, CONF_TLS_MAY, CONF_TLS_ENCRYPT, CONF_TLS_VERIFY };
+struct conf_tls_policy { struct slice domain, names; enum conf_tls_level level; };
+int conf_tls_policy_parse(struct slice text, struct conf_tls_policy *p_r) MUST_CHECK;
+/* The policy for mail to the domain: its own line, else that of "*", else may. */
+struct conf_tls_policy conf_tls_policy_of(const struct conf *c, struct slice domain);
 /* Is the address (text) in one of the networks? Wrong networks are refused at parse time. */
 bool conf_network_match(const struct conf_list *nets, const char *addr);
 

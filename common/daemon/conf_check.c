@@ -43,6 +43,8 @@ static int make_defaults(struct conf_parser *p)
 		c->spool_dir = LOCALSTATEDIR "/spool/pabal";
 	if (c->state_dir == NULL)
 		c->state_dir = LOCALSTATEDIR "/lib/pabal";
+	if (c->key_dir == NULL)
+		c->key_dir = LOCALSTATEDIR "/lib/pabal-keys";
 	if (c->run_dir == NULL)
 		c->run_dir = LOCALSTATEDIR "/run/pabal";
 	if (c->log_file == NULL)
@@ -73,7 +75,8 @@ static void check_listen(struct conf_parser *p)
 		const struct conf_elem *o = elements(p, "listen");
 
 		if (conf_listen_parse(e->v, &svc, host, &port) != 0) {
-			conf_error(p, e->line, "listen = %s: must be smtp, pop3 or imap and a numeric ADDRESS:PORT, "
+			conf_error(p, e->line, "listen = %s: must be smtp, submission, submissions, pop3, pop3s, imap or imaps "
+			    "and a numeric ADDRESS:PORT, "
 			    "like \"smtp 0.0.0.0:25\" or \"imap [::1]:143\"", log_esc(slice_cstr(e->v)));
 			continue;
 		}
@@ -148,6 +151,18 @@ static void check_dns(struct conf_parser *p)
 			conf_error(p, e->line, "dns_stub = %s: must be DOMAIN ADDRESS@PORT", log_esc(slice_cstr(e->v)));
 }
 
+/* DOMAIN|* none|may|encrypt|verify [NAME ...] */
+static void check_tls_policies(struct conf_parser *p)
+{
+	for (const struct conf_elem *e = elements(p, "tls_policy"); e != NULL; e = e->next) {
+		struct conf_tls_policy pol;
+
+		if (conf_tls_policy_parse(slice_cstr(e->v), &pol) != 0)
+			conf_error(p, e->line, "tls_policy = %s: must be DOMAIN or *, and none, may, encrypt or verify, "
+			    "and after verify the names that the certificate may have", log_esc(slice_cstr(e->v)));
+	}
+}
+
 static void check_texts(struct conf_parser *p)
 {
 	static const char *const levels[] = { "error", "warn", "info", "debug" };
@@ -160,6 +175,9 @@ static void check_texts(struct conf_parser *p)
 	if (i == ARRAY_LEN(levels))
 		conf_error(p, line_of(p, "log_level"), "log_level = %s: must be error, warn, info or debug",
 		    log_esc(slice_cstr(c->log_level)));
+	if (strcmp(c->tls_min_version, "1.2") != 0 && strcmp(c->tls_min_version, "1.3") != 0)
+		conf_error(p, line_of(p, "tls_min_version"), "tls_min_version = %s: must be 1.2 or 1.3",
+		    log_esc(slice_cstr(c->tls_min_version)));
 	if (!conf_hostname_ok(c->hostname))
 		conf_error(p, line_of(p, "hostname"), "hostname = %s: must be a domain name",
 		    log_esc(slice_cstr(c->hostname)));
@@ -178,6 +196,7 @@ static void check_dirs(struct conf_parser *p)
 {
 	const struct { const char *name, *v; } t[] = {
 		{ "spool_dir", p->c->spool_dir }, { "state_dir", p->c->state_dir }, { "run_dir", p->c->run_dir },
+		{ "key_dir", p->c->key_dir },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
@@ -223,6 +242,7 @@ int conf_finish(struct conf_parser *p)
 	check_listen(p);
 	check_networks(p);
 	check_dns(p);
+	check_tls_policies(p);
 	check_texts(p);
 	check_dirs(p);
 	check_pairs(p);

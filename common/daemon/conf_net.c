@@ -76,10 +76,19 @@ bool conf_network_match(const struct conf_list *nets, const char *addr)
 	return false;
 }
 
+const struct conf_service conf_services[LISTEN_COUNT] = {
+	[LISTEN_SMTP] = { "smtp", "smtpd", false },
+	[LISTEN_SUBMISSION] = { "submission", "smtpd", false },
+	[LISTEN_SUBMISSIONS] = { "submissions", "smtpd", true },
+	[LISTEN_POP3] = { "pop3", "pop3d", false },
+	[LISTEN_POP3S] = { "pop3s", "pop3d", true },
+	[LISTEN_IMAP] = { "imap", "imapd", false },
+	[LISTEN_IMAPS] = { "imaps", "imapd", true },
+};
+
 /* service SP ( IPv4 / "[" IPv6 "]" ) ":" port */
 int conf_listen_parse(const char *text, enum conf_listen_service *svc_r, char host_r[64], uint16_t *port_r)
 {
-	static const char *const names[LISTEN_COUNT] = { "smtp", "pop3", "imap" };
 	struct cursor c = cursor_of(slice_trim(slice_cstr(text)));
 	struct slice word, host;
 	uint8_t addr[16];
@@ -90,7 +99,7 @@ int conf_listen_parse(const char *text, enum conf_listen_service *svc_r, char ho
 
 	if (cur_take_class(&c, CC_ALPHA | CC_DIGIT, 16, &word) != 0 || !is_class((uint8_t)cur_peek(&c), CC_WSP))
 		return ERR_SYNTAX;
-	while (svc < LISTEN_COUNT && !slice_eq_cstr(word, names[svc]))
+	while (svc < LISTEN_COUNT && !slice_eq_cstr(word, conf_services[svc].name))
 		svc++;
 	if (svc == LISTEN_COUNT)
 		return ERR_SYNTAX;
@@ -129,4 +138,54 @@ bool conf_hostname_ok(const char *s)
 			return false;
 	}
 	return label != 0 && s[n - 1] != '-';
+}
+
+static struct slice take_word(struct slice *rest)
+{
+	struct slice s = slice_trim(*rest);
+	size_t n = 0;
+
+	while (n < s.len && !is_class(s.p[n], CC_WSP))
+		n++;
+	*rest = slice_trim(slice_sub(s, n, SIZE_MAX));
+	return slice_sub(s, 0, n);
+}
+
+int conf_tls_policy_parse(struct slice text, struct conf_tls_policy *p_r)
+{
+	static const char *const levels[] = { "none", "may", "encrypt", "verify" };
+	struct slice rest = text, word, names;
+	char name[256];
+	unsigned i = 0;
+
+	p_r->domain = take_word(&rest);
+	word = take_word(&rest);
+	while (i < ARRAY_LEN(levels) && !slice_eq_cstr(word, levels[i]))
+		i++;
+	if (i == ARRAY_LEN(levels) || (rest.len != 0 && i != CONF_TLS_VERIFY))
+		return ERR_SYNTAX;
+	if (!slice_eq_cstr(p_r->domain, "*") &&
+	    (slice_to_cstr(p_r->domain, name, sizeof(name)) != 0 || !conf_hostname_ok(name)))
+		return ERR_SYNTAX;
+	for (names = rest; (word = take_word(&names)).len != 0;)
+		if (slice_to_cstr(word, name, sizeof(name)) != 0 || !conf_hostname_ok(name))
+			return ERR_SYNTAX;
+	p_r->level = (enum conf_tls_level)i;
+	p_r->names = rest;
+	return 0;
+}
+
+struct conf_tls_policy conf_tls_policy_of(const struct conf *c, struct slice domain)
+{
+	struct conf_tls_policy p, best = { .level = CONF_TLS_MAY };
+
+	for (unsigned i = 0; i < c->tls_policy.n; i++) {
+		if (conf_tls_policy_parse(slice_cstr(c->tls_policy.v[i]), &p) != 0)
+			continue;
+		if (slice_ieq(p.domain, domain))
+			return p;
+		if (slice_eq_cstr(p.domain, "*"))
+			best = p;
+	}
+	return best;
 }

@@ -5,8 +5,8 @@
 #include "common/base/loop.h"
 
 /*
- * A TCP connection of an edge: buffered, with back-pressure and one timeout.
- * TLS will live here and nowhere else.
+ * A TCP connection of an edge or agent: buffered, with back-pressure, one timeout, and TLS (tls.h), which is
+ * seen here and nowhere else: conn_in() and conn_out() hold plaintext.
  *
  * The reader takes what it wants from conn_in() with buf_consume(); what is left
  * stays and comes again with more. While the output holds more than
@@ -23,6 +23,7 @@ enum conn_event {
 	CONN_DRAIN,             /* the output went below CONN_OUT_HIGH / 2 after it was above CONN_OUT_HIGH,
 	                         * or became empty after conn_want_drain() */
 	CONN_EOF,               /* the peer closed its side; what is in conn_in() is all there will be */
+	CONN_TLS,               /* the handshake that conn_start_tls_server() or _client() began is done */
 	CONN_TIMEOUT,           /* conn_set_timeout() passed without a byte read or written */
 	CONN_ERROR,             /* broken; conn_errno() says why. No further event comes */
 };
@@ -59,6 +60,29 @@ void conn_finish(struct conn **c);
 /* Closes now. *c = NULL. */
 void conn_close(struct conn **c);
 int conn_errno(const struct conn *c);
+/*
+ * TLS, as a server or as a client. What is in conn_in() is thrown away (RFC 3207 4.2: nothing that came before the
+ * handshake counts), what is in the output is sent first, then the handshake begins; CONN_TLS or CONN_ERROR follows,
+ * and no CONN_DATA before. A server's handshake has to be done within t's time. The TLS state is made when the first
+ * byte comes: a connection that says nothing costs nothing. *t outlives the connection. Only once in a connection.
+ */
+struct tls_server;
+struct tls_client;
+struct tls_target;
+void conn_start_tls_server(struct conn *c, struct tls_server *t);
+/* ERR_NOMEM, ERR_SYNTAX (the name is none). */
+int conn_start_tls_client(struct conn *c, struct tls_client *t, const struct tls_target *target) MUST_CHECK;
+/* Is it under TLS, from conn_start_tls_*() on? */
+bool conn_has_tls(const struct conn *c);
+/* After CONN_TLS; NULL without TLS. Good as long as the connection. */
+struct tls_info;
+const struct tls_info *conn_tls_info(const struct conn *c);
+/* Why CONN_ERROR came if TLS was why: "certificate has expired", "wrong version number"; else NULL. */
+const char *conn_tls_error(const struct conn *c);
+/* Channel bindings of this connection (RFC 5929, 9266); ERR_NOTFOUND: it has none of that type. */
+enum conn_binding { CONN_BINDING_EXPORTER, CONN_BINDING_SERVER_END_POINT };
+enum { CONN_BINDING_MAX = 64 };
+int conn_tls_binding(const struct conn *c, enum conn_binding type, uint8_t out_r[CONN_BINDING_MAX], size_t *len_r) MUST_CHECK;
 /* Text of the addresses: "192.0.2.1", "2001:db8::1"; without port. */
 const char *conn_peer_addr(const struct conn *c);
 const char *conn_local_addr(const struct conn *c);

@@ -17,6 +17,7 @@
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_dns.h"
 #include "common/ipc/proto_job.h"
+#include "common/ipc/proto_key.h"
 #include "common/ipc/proto_master.h"
 #include "common/ipc/proto_spool.h"
 
@@ -73,6 +74,7 @@ static const struct { const char *name; uint16_t major, minor; } protos[] = {
 	{ "account", PROTO_ACCOUNT_MAJOR, PROTO_ACCOUNT_MINOR },
 	{ "dns", PROTO_DNS_MAJOR, PROTO_DNS_MINOR },
 	{ "job", PROTO_JOB_MAJOR, PROTO_JOB_MINOR },
+	{ "key", PROTO_KEY_MAJOR, PROTO_KEY_MINOR },
 };
 
 static int proto_version(struct channel_conf *c)
@@ -82,7 +84,7 @@ static int proto_version(struct channel_conf *c)
 			continue;
 		c->major = protos[i].major;
 		c->minor = protos[i].minor;
-		c->secret = strcmp(c->proto, "account") == 0;
+		c->secret = strcmp(c->proto, "account") == 0 || strcmp(c->proto, "key") == 0;
 		return 0;
 	}
 	return ERR_NOTFOUND;

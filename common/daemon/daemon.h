@@ -16,6 +16,7 @@
  * of its struct daemon_peer_spec runs again.
  */
 struct daemon;
+struct tls_server;
 
 struct daemon_peer_spec {
 	enum role role;
@@ -54,6 +55,7 @@ struct daemon {
 	unsigned instance;              /* 0.. among the workers of this role */
 	void *state;                    /* the program's own */
 	const char *log_name;
+	struct tls_server *tls;         /* of an edge, which makes it in init; else NULL */
 	struct slice secret;            /* 32 bytes shared by accountd and spoold only, else empty */
 };
 

@@ -1,5 +1,6 @@
 #include "common/daemon/edge.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,14 +15,13 @@ static void peers_timeout(void *ctx)
 	edge_open(ctx);
 }
 
-int edge_init(struct edge *e, struct daemon *d, enum conf_listen_service svc, void (*accept)(void *ctx, int fd), void *ctx)
+int edge_init(struct edge *e, struct daemon *d, edge_accept_fn *accept, void *ctx)
 {
 	memset(e, 0, sizeof(*e));
 	e->places = places_new();
 	if (e->places == NULL)
 		return ERR_NOMEM;
 	e->d = d;
-	e->svc = svc;
 	e->accept = accept;
 	e->ctx = ctx;
 	LIST_INIT(&e->clients);
@@ -29,11 +29,17 @@ int edge_init(struct edge *e, struct daemon *d, enum conf_listen_service svc, vo
 	return 0;
 }
 
+static void edge_listener_free(struct edge_listener *el)
+{
+	listener_free(&el->ln);
+	free(el);
+}
+
 static void listeners_close(struct edge *e)
 {
 	loop_timer_del(e->d->loop, &e->peers_timer);
 	while (e->listeners_n != 0)
-		listener_free(&e->listeners[--e->listeners_n]);
+		edge_listener_free(e->listeners[--e->listeners_n]);
 }
 
 void edge_end(struct edge *e)
@@ -49,8 +55,8 @@ void edge_open(struct edge *e)
 	e->open = true;
 	loop_timer_del(e->d->loop, &e->peers_timer);
 	for (unsigned i = 0; i < e->listeners_n; i++)
-		if (!listener_ended(e->listeners[i]))
-			listener_resume(e->listeners[i]);
+		if (!listener_ended(e->listeners[i]->ln))
+			listener_resume(e->listeners[i]->ln);
 }
 
 void edge_peers_check(struct edge *e)
@@ -65,28 +71,48 @@ static void listeners_prune(struct edge *e)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < e->listeners_n; i++) {
-		if (listener_ended(e->listeners[i]))
-			listener_free(&e->listeners[i]);
+		if (listener_ended(e->listeners[i]->ln))
+			edge_listener_free(e->listeners[i]);
 		else
 			e->listeners[n++] = e->listeners[i];
 	}
 	e->listeners_n = n;
 }
 
+static void edge_accepted(void *ctx, int fd)
+{
+	const struct edge_listener *el = ctx;
+
+	el->e->accept(el->e->ctx, el->svc, fd);
+}
+
 void edge_listener(struct edge *e, enum conf_listen_service svc, int fd)
 {
-	struct listener *ln = NULL;
+	struct edge_listener *el = NULL;
 
 	listeners_prune(e);
-	if (svc != e->svc || e->stopping || e->listeners_n == EDGE_LISTENERS_MAX)
+	if (svc < LISTEN_COUNT && conf_services[svc].tls) {
+		log_error("service %s is not served yet", conf_services[svc].name);
 		(void)close(fd);
-	else if ((ln = listener_new(e->d->loop, fd, e->accept, e->ctx)) == NULL)
-		log_error("a listening socket is lost: out of memory");
-	if (ln == NULL)
 		return;
+	}
+	if (svc >= LISTEN_COUNT || strcmp(conf_services[svc].role, role_name(e->d->spec->role)) != 0 || e->stopping ||
+	    e->listeners_n == EDGE_LISTENERS_MAX) {
+		(void)close(fd);
+		return;
+	}
+	el = calloc(1, sizeof(*el));
+	if (el == NULL || (el->ln = listener_new(e->d->loop, fd, edge_accepted, el)) == NULL) {
+		log_error("a listening socket is lost: out of memory");
+		(void)close(fd);
+		free(el);
+		return;
+	}
+	el->e = e;
+	el->svc = svc;
 	if (!e->open)
-		listener_pause(ln);
-	e->listeners[e->listeners_n++] = ln;
+		listener_pause(el->ln);
+	e->listeners[e->listeners_n++] = el;
 }
 
 /* ---- clients ----------------------------------------------------------------------- */

@@ -24,14 +24,22 @@ struct edge_client {
 	void *ctx;
 };
 
+struct edge;
+struct edge_listener {
+	struct edge *e;
+	enum conf_listen_service svc;
+	struct listener *ln;
+};
+
+typedef void edge_accept_fn(void *ctx, enum conf_listen_service svc, int fd);
+
 /* Embedded by the server, which only reads it. */
 struct edge {
 	struct daemon *d;
-	enum conf_listen_service svc;
-	void (*accept)(void *ctx, int fd);
+	edge_accept_fn *accept;
 	void *ctx;
 	struct places *places;
-	struct listener *listeners[EDGE_LISTENERS_MAX];
+	struct edge_listener *listeners[EDGE_LISTENERS_MAX];
 	unsigned listeners_n;
 	LIST_HEAD(, edge_client) clients;
 	uint64_t clients_n;
@@ -40,8 +48,7 @@ struct edge {
 };
 
 /* accept is called with ctx for each connection, as by a listener. ERR_NOMEM. */
-int edge_init(struct edge *e, struct daemon *d, enum conf_listen_service svc, void (*accept)(void *ctx, int fd),
-    void *ctx) MUST_CHECK;
+int edge_init(struct edge *e, struct daemon *d, edge_accept_fn *accept, void *ctx) MUST_CHECK;
 /* Undoes edge_init(); all clients have left. Closes the listening sockets. */
 void edge_end(struct edge *e);
 
@@ -50,7 +57,7 @@ void edge_open(struct edge *e);
 /* edge_open() if spoold and accountd are both there. */
 void edge_peers_check(struct edge *e);
 
-/* What the frame hands in: takes fd over. One of another service, too many, or after edge_stop() is closed;
+/* What the frame hands in: takes fd over. One of another program's services, too many, or after edge_stop() is closed;
  * those that master has shut down make room. */
 void edge_listener(struct edge *e, enum conf_listen_service svc, int fd);
 

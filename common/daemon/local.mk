@@ -15,6 +15,7 @@ common_daemon_libdaemon_a_SOURCES = \
 	%D%/listener.c \
 	%D%/places.c %D%/places.h \
 	%D%/sandbox.c %D%/sandbox.h %D%/sandbox_linux.h \
+	%D%/tls.h \
 	%D%/token.c %D%/token.h
 if LINUX
 common_daemon_libdaemon_a_SOURCES += %D%/cellprobe_linux.c %D%/sandbox_landlock_linux.c %D%/sandbox_seccomp_linux.c

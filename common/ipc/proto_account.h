@@ -5,7 +5,7 @@
 #include "common/ipc/wire.h"
 
 /* "account": domains, users, aliases and logins. Only accountd knows a password's
- * hash; only pop3d, imapd (later smtpd, httpd) may ask LOGIN, only deliver-local RESOLVE. */
+ * hash; only smtpd, pop3d and imapd may ask LOGIN, only smtpd SENDER, only deliver-local RESOLVE. */
 enum { PROTO_ACCOUNT_MAJOR = 1, PROTO_ACCOUNT_MINOR = 0 };
 
 #define ACCOUNT_FAIL_FIELDS(X) X##_U32(code) X##_STR(text, 1024)
@@ -29,12 +29,31 @@ WIRE_DECLARE(account_target, ACCOUNT_TARGET_FIELDS)     /* account 0: forward to
 #define ACCOUNT_RESOLVED_FIELDS(X) X##_U8(kind) X##_LIST(account_target, targets, 1000)
 IPC_MESSAGE(account_resolved, 13, ACCOUNT_RESOLVED_FIELDS)
 
-/* A login with name and password from a client at addr. fail: DENIED (wrong, whatever is wrong),
- * AGAIN (slowed or overloaded: the client should come back), IO. value of the reply's token: for spool_open. */
-#define ACCOUNT_LOGIN_FIELDS(X) X##_STR(user, 1024) X##_SECRET(password, 1024) X##_STR(addr, 64) X##_STR(service, 16)
+/*
+ * A login of a client at addr, as SASL (common/sasl/sasl.h) or a protocol's own command gathered it:
+ *	LOGIN_PASSWORD      user, secret the password
+ *	LOGIN_SCRAM_FIRST   user: -> account_scram, also for users that do not exist
+ *	LOGIN_SCRAM_PROOF   user, secret the ClientProof, text the AuthMessage (RFC 5802 3), whose server nonce must be one of
+ *	                    ours, of this user and not older than two minutes
+ *	LOGIN_EXTERNAL      user: what a verified client certificate says (only with tls_client_ca)
+ *	LOGIN_BEARER        user (may be empty), secret the OAuth token: judged by the validator that is connected
+ * service: "smtp", "pop3", "imap"; tls: it came over TLS. -> account_logged_in, or account_fail: DENIED (whatever is
+ * wrong), AGAIN (slowed or overloaded: the client should come back), IO.
+ */
+enum { LOGIN_PASSWORD = 1, LOGIN_SCRAM_FIRST, LOGIN_SCRAM_PROOF, LOGIN_EXTERNAL, LOGIN_BEARER };
+#define ACCOUNT_LOGIN_FIELDS(X) X##_U8(how) X##_STR(user, 1024) X##_SECRET(secret, 8192) X##_BYTES(text, 4096) \
+	X##_STR(addr, 64) X##_STR(service, 16) X##_U8(tls)
 IPC_MESSAGE(account_login, 14, ACCOUNT_LOGIN_FIELDS)
-#define ACCOUNT_LOGGED_IN_FIELDS(X) X##_U64(account) X##_STR(user, 1024) X##_BYTES(token, 256)
+/* token: for spool_open; empty for smtpd, which has no business in mailboxes. signature: ServerSignature of SCRAM. */
+#define ACCOUNT_LOGGED_IN_FIELDS(X) X##_U64(account) X##_STR(user, 1024) X##_BYTES(token, 256) X##_BYTES(signature, 32)
 IPC_MESSAGE(account_logged_in, 15, ACCOUNT_LOGGED_IN_FIELDS)
+/* nonce: the server's part of the nonce, printable, without comma. */
+#define ACCOUNT_SCRAM_FIELDS(X) X##_BYTES(salt, 64) X##_U32(iterations) X##_STR(nonce, 128)
+IPC_MESSAGE(account_scram, 16, ACCOUNT_SCRAM_FIELDS)
+/* May the user `account` send mail as address? One that reaches the account, by its name, an alias, or with a
+ * detail. -> account_ok with 1 or 0 */
+#define ACCOUNT_SENDER_FIELDS(X) X##_U64(account) X##_STR(address, 1024)
+IPC_MESSAGE(account_sender, 17, ACCOUNT_SENDER_FIELDS)
 
 /* ---- pabal, on the control socket ---- */
 enum { ADMIN_DOMAIN_ADD = 1, ADMIN_DOMAIN_DELETE, ADMIN_USER_ADD, ADMIN_USER_DELETE, ADMIN_USER_PASSWORD,

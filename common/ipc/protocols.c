@@ -3,5 +3,6 @@
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_dns.h"
 #include "common/ipc/proto_job.h"
+#include "common/ipc/proto_key.h"
 #include "common/ipc/proto_master.h"
 #include "common/ipc/proto_spool.h"

@@ -6,7 +6,7 @@ static const char *const names[ROLE_COUNT] = {
 	[ROLE_NONE] = "none", [ROLE_MASTER] = "master", [ROLE_SPOOLD] = "spoold",
 	[ROLE_ACCOUNTD] = "accountd", [ROLE_DNSD] = "dnsd", [ROLE_QMGR] = "qmgr",
 	[ROLE_DELIVER_LOCAL] = "deliver-local", [ROLE_DELIVER_REMOTE] = "deliver-remote",
-	[ROLE_SMTPD] = "smtpd", [ROLE_POP3D] = "pop3d", [ROLE_IMAPD] = "imapd",
+	[ROLE_SMTPD] = "smtpd", [ROLE_POP3D] = "pop3d", [ROLE_IMAPD] = "imapd", [ROLE_KEYD] = "keyd",
 	[ROLE_CONTROL] = "pabal",
 };
 
@@ -25,6 +25,9 @@ const struct role_arrow role_arrows[] = {
 	{ ROLE_POP3D, ROLE_ACCOUNTD, "account" },
 	{ ROLE_IMAPD, ROLE_SPOOLD, "spool" },
 	{ ROLE_IMAPD, ROLE_ACCOUNTD, "account" },
+	{ ROLE_SMTPD, ROLE_KEYD, "key" },
+	{ ROLE_POP3D, ROLE_KEYD, "key" },
+	{ ROLE_IMAPD, ROLE_KEYD, "key" },
 };
 const unsigned role_arrows_n = sizeof(role_arrows) / sizeof(role_arrows[0]);
 

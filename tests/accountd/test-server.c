@@ -78,7 +78,7 @@ static uint8_t lookup(struct server_client *c, const char *address)
 /* 0 and the token, or the code of the failure. */
 static int login(struct server_client *c, const char *user, const char *password, const char *addr, struct token *t_r)
 {
-	struct account_login req = { .user = slice_cstr(user), .password = slice_cstr(password), .addr = slice_cstr(addr),
+	struct account_login req = { .how = LOGIN_PASSWORD, .user = slice_cstr(user), .secret = slice_cstr(password), .addr = slice_cstr(addr),
 	    .service = SLICE_LIT("imap") };
 	struct account_logged_in in;
 	struct account_fail f;
@@ -156,7 +156,7 @@ static void logins(void **state)
 /* A peer that asks what is not its business loses its channel, and nobody else does. */
 static void trespass(void **state)
 {
-	struct account_login in = { .user = SLICE_LIT("def@daum.test"), .password = SLICE_LIT("secret-def"), .addr = SLICE_LIT("192.0.2.1") };
+	struct account_login in = { .how = LOGIN_PASSWORD, .user = SLICE_LIT("def@daum.test"), .secret = SLICE_LIT("secret-def"), .addr = SLICE_LIT("192.0.2.1") };
 	struct account_resolve resolve = { .address = SLICE_LIT("def@daum.test") };
 	struct account_lookup look = { .address = SLICE_LIT("def@daum.test") };
 	struct account_admin add = { .verb = ADMIN_DOMAIN_ADD, .name = SLICE_LIT("x.test") };
@@ -192,7 +192,7 @@ static void trespass(void **state)
 /* Who asked and went away is no harm; what was there is there after a restart. */
 static void restarts(void **state)
 {
-	struct account_login in = { .user = SLICE_LIT("def@daum.test"), .password = SLICE_LIT("secret-def"), .addr = SLICE_LIT("192.0.2.1") };
+	struct account_login in = { .how = LOGIN_PASSWORD, .user = SLICE_LIT("def@daum.test"), .secret = SLICE_LIT("secret-def"), .addr = SLICE_LIT("192.0.2.1") };
 	struct account_list list = { .what = ADMIN_LIST_ALIASES, .n = 1 };
 	struct account_list_reply reply;
 	struct server_client c;

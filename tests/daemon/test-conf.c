@@ -39,10 +39,15 @@ static void errors(void **state)
 		{ "hop_limit = 10\\\n0\nnonsense\n", "f:3: no '=' in this line; it should be \"name = value\": nonsense\n" },
 		{ "hop_limit = \\\n  1\\\n000000\n", "f:1: hop_limit = 1000000: must be between 5 and 1000\n" },
 		{ "listen = smtp 127.0.0.1:25\nlisten = imap [::1]:143\nlisten = pop3 0.0.0.0:110\n", "" },
+		{ "tls_policy = daum.test encrypt\ntls_policy = * verify\ntls_policy = a.test verify mx.a.test b.test\n", "" },
+		{ "tls_policy = daum.test always\n", "f:1: tls_policy = \"daum.test always\": must be DOMAIN or *, and none, may, encrypt or "
+		    "verify, and after verify the names that the certificate may have\n" },
+		{ "tls_policy = daum.test may mx.daum.test\n", "f:1: tls_policy = \"daum.test may mx.daum.test\": must be DOMAIN or *, and none, "
+		    "may, encrypt or verify, and after verify the names that the certificate may have\n" },
 		{ "listen = smtp 127.0.0.1:25\nlisten = imap 127.0.0.1:25\n",
 		    "f:2: listen = \"imap 127.0.0.1:25\": the same address and port as in line 1\n" },
 		{ "listen = smtp 127.0.0.1:0\nlisten = imap 127.0.0.1:0\n", "" },
-		{ "listen = http 127.0.0.1:80\n", "f:1: listen = \"http 127.0.0.1:80\": must be smtp, pop3 or imap and a numeric "
+		{ "listen = http 127.0.0.1:80\n", "f:1: listen = \"http 127.0.0.1:80\": must be smtp, submission, submissions, pop3, pop3s, imap or imaps and a numeric "
 		    "ADDRESS:PORT, like \"smtp 0.0.0.0:25\" or \"imap [::1]:143\"\n" },
 		{ "relay_from = 127.0.0.0/8\nrelay_from = ::1\n", "" },
 		{ "relay_from = 192.0.2.1/24\n", "f:1: relay_from = 192.0.2.1/24: bits behind the network part are set\n" },
@@ -163,6 +168,10 @@ static void listens(void **state)
 {
 	static const struct { const char *in; int svc; const char *host; unsigned port; } t[] = {
 		{ "smtp 127.0.0.1:25", LISTEN_SMTP, "127.0.0.1", 25 },
+		{ "submission 127.0.0.1:587", LISTEN_SUBMISSION, "127.0.0.1", 587 },
+		{ "submissions [::1]:465", LISTEN_SUBMISSIONS, "::1", 465 },
+		{ "pop3s 127.0.0.1:995", LISTEN_POP3S, "127.0.0.1", 995 },
+		{ "imaps 127.0.0.1:993", LISTEN_IMAPS, "127.0.0.1", 993 },
 		{ "pop3 0.0.0.0:110", LISTEN_POP3, "0.0.0.0", 110 },
 		{ "imap [::1]:143", LISTEN_IMAP, "::1", 143 },
 		{ "  imap\t [2001:db8::1]:65535 ", LISTEN_IMAP, "2001:db8::1", 65535 },

@@ -46,6 +46,7 @@ static void on_event(void *ctx, struct conn *c, enum conn_event ev)
 	case CONN_TIMEOUT: o->timeout++; break;
 	case CONN_ERROR: o->error++; break;
 	case CONN_CONNECTED: o->connected++; break;
+	case CONN_TLS: break;
 	}
 }
 

@@ -33,11 +33,14 @@ void daemon_done(struct daemon *d)
 	world->done++;
 }
 
-static void on_accept(void *ctx, int fd)
+static void on_accept(void *ctx, enum conf_listen_service svc, int fd)
 {
+	assert_int_equal(svc, LISTEN_POP3);
 	((struct world *)ctx)->accepted++;
 	(void)close(fd);
 }
+
+static const struct daemon_spec spec = { .role = ROLE_POP3D };
 
 static void start(struct world *w)
 {
@@ -47,9 +50,10 @@ static void start(struct world *w)
 	w->conf.connection_limit = 3;
 	w->conf.connection_limit_address = 2;
 	w->d.conf = &w->conf;
+	w->d.spec = &spec;
 	w->d.loop = loop_new();
 	assert_non_null(w->d.loop);
-	assert_int_equal(edge_init(&w->e, &w->d, LISTEN_POP3, on_accept, w), 0);
+	assert_int_equal(edge_init(&w->e, &w->d, on_accept, w), 0);
 }
 
 static void end(struct world *w)

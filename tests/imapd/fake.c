@@ -51,7 +51,7 @@ static void do_login(struct fake *f, struct cursor *c, struct answer *an)
 
 	(void)f;
 	MUST(account_login_decode(c, an->a, &m) == 0);
-	if (!slice_eq_cstr(m.password, "secret")) {
+	if (!slice_eq_cstr(m.secret, "secret")) {
 		an->r = ERR_DENIED;
 		return;
 	}

@@ -44,7 +44,7 @@ static int on_login(struct channel *ch, struct ipc_msg *m, void *ctx)
 	(void)ctx;
 	assert_int_equal(IPC_DECODE(m, account_login, NULL, &q), 0);
 	assert_true(slice_eq_cstr(q.service, "imap") && slice_eq_cstr(q.addr, "127.0.0.1"));
-	if (!slice_eq_cstr(q.password, "secret"))
+	if (!slice_eq_cstr(q.secret, "secret"))
 		IPC_REPLY(ch, account_fail, m->id, &fail);
 	else
 		IPC_REPLY(ch, account_logged_in, m->id, &in);

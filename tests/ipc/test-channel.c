@@ -384,15 +384,15 @@ static int on_secret(struct channel *ch, struct ipc_msg *m, void *ctx)
 	(void)ch;
 	((struct side *)ctx)->got++;
 	assert_int_equal(IPC_DECODE(m, account_login, NULL, &q), 0);
-	assert_true(slice_eq_cstr(q.password, "correct horse"));
-	seen_secret = q.password;
+	assert_true(slice_eq_cstr(q.secret, "correct horse"));
+	seen_secret = q.secret;
 	return 0;
 }
 
 static void secrets(void **state)
 {
 	static const struct ipc_handler login_handlers[] = { { account_login_MSG, on_secret }, { 0, NULL } };
-	struct account_login q = { .user = SLICE_LIT("u"), .password = SLICE_LIT("correct horse") };
+	struct account_login q = { .user = SLICE_LIT("u"), .secret = SLICE_LIT("correct horse") };
 	struct side a = { 0 }, b = { 0 };
 	struct channel_conf ca = conf_for(&a, ROLE_POP3D, ROLE_ACCOUNTD), cb = conf_for(&b, ROLE_ACCOUNTD, ROLE_POP3D);
 	const uint8_t *sent;

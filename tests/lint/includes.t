@@ -14,9 +14,10 @@ arrows() {
 		common/base) ok="common/base" ;;
 		common/mail) ok="common/base common/mail common/ipc/wire.h" ;;
 		common/ipc) ok="common/base common/ipc" ;;
+		common/sasl) ok="common/base common/mail common/ipc common/sasl" ;;
 		common/daemon) ok="common/base common/ipc common/mail common/daemon" ;;
 		control) ok="common/base common/ipc common/mail common/daemon control spool" ;;
-		*) ok="common/base common/ipc common/mail common/daemon $from" ;;
+		*) ok="common/base common/ipc common/mail common/sasl common/daemon $from" ;;
 		esac
 		case " $ok " in
 		*" $to "* | *" $inc "*) ;;

@@ -50,7 +50,7 @@ static int on_login(struct channel *ch, struct ipc_msg *m, void *ctx)
 	if (slice_eq_cstr(q.user, "slow")) {
 		fail.code = (uint32_t)ERR_AGAIN;
 		IPC_REPLY(ch, account_fail, m->id, &fail);
-	} else if (!slice_eq_cstr(q.password, "secret")) {
+	} else if (!slice_eq_cstr(q.secret, "secret")) {
 		IPC_REPLY(ch, account_fail, m->id, &fail);
 	} else {
 		IPC_REPLY(ch, account_logged_in, m->id, &in);
