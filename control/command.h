@@ -65,6 +65,8 @@ int cmd_user_list(struct control *ct);
 int cmd_alias_add(struct control *ct);
 int cmd_alias_delete(struct control *ct);
 int cmd_alias_list(struct control *ct);
+/* cmd_autoconfig.c */
+int cmd_autoconfig(struct control *ct);
 /* cmd_queue.c */
 int cmd_queue_list(struct control *ct);
 int cmd_queue_show(struct control *ct);

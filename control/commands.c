@@ -17,6 +17,7 @@ const struct command commands[] = {
 	{ "alias", "add", "ALIAS@DOMAIN ADDRESS", 2, 2, 0, 0, cmd_alias_add, "one more address that mail to the alias goes to" },
 	{ "alias", "delete", "ALIAS@DOMAIN [ADDRESS]", 1, 2, 0, 0, cmd_alias_delete, "take an address, or all, from an alias" },
 	{ "alias", "list", "[DOMAIN]", 0, 1, 0, 0, cmd_alias_list, "the aliases of a domain, or all" },
+	{ "autoconfig", NULL, "DOMAIN", 1, 1, 0, 0, cmd_autoconfig, "the settings of mail clients, as the file that they look for" },
 	{ "queue", "list", "[MATCH]", 0, 1, 0, 0, cmd_queue_list, "what waits, or what of it has MATCH in an address" },
 	{ "queue", "show", "ID", 1, 1, 0, 0, cmd_queue_show, "a message with all its recipients" },
 	{ "queue", "flush", "[ID | MATCH]", 0, 1, OPT_ALL, 0, cmd_queue_flush, "try now; without an operand all" },

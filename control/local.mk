@@ -6,6 +6,7 @@ control_libcontrol_a_SOURCES = \
 	%D%/args.c %D%/args.h \
 	%D%/client.c %D%/client.h \
 	%D%/cmd_account.c \
+	%D%/cmd_autoconfig.c \
 	%D%/cmd_check.c \
 	%D%/cmd_compact.c \
 	%D%/cmd_queue.c \

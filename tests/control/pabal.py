@@ -7,6 +7,7 @@ import re
 import select
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 sys.path.insert(0, os.path.join(os.environ.get("abs_top_srcdir", os.getcwd()), "tests/e2e"))
 import harness as h
@@ -47,6 +48,22 @@ def login(s, user, password):
 
 def j(s, *args, **kw):
     return json.loads(s.pabal("--json", *args, **kw).stdout)
+
+
+def autoconfig(s):
+    p = s.pabal("autoconfig", "daum.test", check=False)
+    same(p.returncode, 1, "without submission there are no client settings")
+    other = s.conf + ".ports"
+    with open(other, "w") as f:
+        f.write(open(s.conf).read() + "listen = imaps %s:993\nlisten = submission %s:587\nlisten = submissions %s:465\n" % ((s.addr,) * 3))
+    p = subprocess.run([PABAL, "-c", other, "autoconfig", "daum.test"], capture_output=True, text=True)
+    x = xml.etree.ElementTree.fromstring(p.stdout)
+    same([(e.get("type"), e.find("port").text, e.find("socketType").text) for e in x.iter() if e.tag.endswith("Server")],
+         [("imap", "993", "SSL"), ("imap", str(h.IMAP), "STARTTLS"), ("pop3", str(h.POP3), "STARTTLS"), ("smtp", "465", "SSL"),
+          ("smtp", "587", "STARTTLS")], "the settings of mail clients, TLS first")
+    p = subprocess.run([PABAL, "-c", other, "--json", "autoconfig", "daum.test"], capture_output=True, text=True)
+    same(json.loads(p.stdout)["servers"][0], {"type": "imap", "host": "mx.daum.test", "port": 993, "security": "tls"}, "and as JSON")
+    same(s.pabal("autoconfig", "a<b", check=False).returncode, 1, "what is no domain is refused")
 
 
 def accounts(s):
@@ -151,6 +168,7 @@ def test():
     s = h.System("daum", "daum.test", h.address(0), "login_failures = 100\n", [
         "gone.test. 60 IN MX 10 mx.gone.test.", "mx.gone.test. 60 IN A " + h.address(2)]).start().setup("def")
     accounts(s)
+    autoconfig(s)
     passwords(s)
     queue(s)
     system(s)
