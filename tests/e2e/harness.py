@@ -12,6 +12,7 @@ import shutil
 import signal
 import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -23,10 +24,14 @@ BUILD = os.environ.get("abs_top_builddir", os.path.join(os.getcwd(), "build"))
 PROGRAMS = {
     "spoold": "spool/spoold", "accountd": "accountd/accountd", "dnsd": "dnsd/dnsd", "qmgr": "qmgr/qmgr",
     "deliver-local": "deliver/deliver-local", "deliver-remote": "deliver/deliver-remote",
-    "smtpd": "smtpd/smtpd", "pop3d": "pop3d/pop3d", "imapd": "imapd/imapd",
+    "smtpd": "smtpd/smtpd", "pop3d": "pop3d/pop3d", "imapd": "imapd/imapd", "keyd": "keyd/keyd",
 }
 ROOT = os.geteuid() == 0
 SMTP, POP3, IMAP = 2525, 2110, 2143
+SUBMISSION, SUBMISSIONS, POP3S, IMAPS = 2587, 2465, 2995, 2993
+PORTS = {"smtp": SMTP, "pop3": POP3, "imap": IMAP, "submission": SUBMISSION, "submissions": SUBMISSIONS, "pop3s": POP3S,
+         "imaps": IMAPS}
+ALL_SERVICES = tuple(PORTS)
 DEADLINE = float(os.environ.get("TEST_DEADLINE", "60"))    # longest wait for a state, seconds
 
 _tests = [0, 0]
@@ -124,17 +129,17 @@ class System:
         self.env = dict(os.environ, PABAL_LIBEXEC=libexec)
         if uid_base is None:
             uid_base = 61000 if ROOT else 0
-        ports = {"smtp": SMTP, "pop3": POP3, "imap": IMAP}
         lines = ["hostname = mx." + domain, "spool_dir = " + self.spool, "state_dir = %s/state" % self.dir,
+                 "key_dir = %s/keys" % self.dir,
                  "run_dir = " + self.run_dir, "log_file = " + self.log, "uid_base = %d" % uid_base,
                  "allow_plaintext_login = yes", "relay_from = 127.0.0.0/8", "smtp_port = %d" % SMTP,
                  "dns_allow_local = yes", "segment_size = 8m", "spool_reserve = 16m",
                  "queue_backoff_min = 1s", "queue_backoff_max = 2s", "connection_limit_address = 10000"]
-        lines += ["listen = %s %s:%d" % (s, addr, ports[s]) for s in services]
+        lines += ["listen = %s %s:%d" % (s, addr, PORTS[s]) for s in services]
         lines += ['dns_record = "%s"' % r for r in dns]
         with open(self.conf, "w") as f:
             f.write("\n".join(lines) + "\n" + conf)
-        self.services = [ports[s] for s in services]
+        self.services = [PORTS[s] for s in services]
         self.proc = None
         System.all.append(self)
 
@@ -153,7 +158,7 @@ class System:
         for port in self.services:
             try:
                 with socket.create_connection((self.addr, port), timeout=5) as s:
-                    if not s.recv(1):
+                    if port not in (SUBMISSIONS, POP3S, IMAPS) and not s.recv(1):
                         return False
             except OSError:
                 return False
@@ -268,6 +273,40 @@ class System:
         n = c.stat()[0]
         c.quit()
         return n
+
+
+class Authority:
+    """A certificate authority of this test, by the openssl command."""
+
+    def __init__(self):
+        self.dir = tempdir("pabal-ca-")
+        self.cert = os.path.join(self.dir, "ca.crt")
+        self.openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
+                     "-subj", "/CN=Test authority", "-keyout", "ca.key", "-out", self.cert)
+
+    def openssl(self, *args):
+        p = subprocess.run(["openssl"] + list(args), cwd=self.dir, capture_output=True, text=True)
+        if p.returncode != 0:
+            raise AssertionError("openssl %s: %s" % (args[0], p.stderr))
+
+    def issue(self, *names, key="ec", days=10, name=None, san=None):
+        """A certificate for the names: paths of the chain and the key."""
+        base = name or names[0].replace("*", "any")
+        opts = {"ec": ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "rsa": ["-newkey", "rsa:2048"],
+                "ed25519": ["-newkey", "ed25519"]}[key]
+        self.openssl("req", *opts, "-nodes", "-subj", "/CN=" + names[0], "-keyout", base + ".key", "-out", base + ".csr")
+        with open(os.path.join(self.dir, base + ".ext"), "w") as f:
+            f.write("subjectAltName=%s\n" % (san or ",".join("DNS:" + n for n in names)))
+        when = ["-days", str(days)]
+        self.openssl("x509", "-req", "-in", base + ".csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
+                     "-extfile", base + ".ext", "-out", base + ".crt", *when)
+        return os.path.join(self.dir, base + ".crt"), os.path.join(self.dir, base + ".key")
+
+    def context(self, check=True):
+        c = ssl.create_default_context(cafile=self.cert)
+        if not check:
+            c.check_hostname, c.verify_mode = False, ssl.CERT_NONE
+        return c
 
 
 def letter(sender="abc@naver.test", to="def@daum.test", subject="a letter", body="Hello.\r\n", mid=None):
