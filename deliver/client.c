@@ -1,12 +1,10 @@
-#include "deliver/client.h"
+#include "deliver/client_private.h"
 
 #include <stdio.h>
 
-#include "common/base/strnum.h"
-
-void client_start(struct client *c, struct slice name)
+void client_start(struct client *c, struct slice name, enum client_tls tls)
 {
-	*c = (struct client){ .name = name, .state = CS_GREETING };
+	*c = (struct client){ .name = name, .tls = tls, .state = CS_GREETING };
 	reply_reader_init(&c->replies);
 }
 
@@ -21,6 +19,8 @@ const char *client_doing(const struct client *c)
 	case CS_GREETING: return "receiving the initial server greeting";
 	case CS_EHLO: return "performing the EHLO handshake";
 	case CS_HELO: return "performing the HELO handshake";
+	case CS_STARTTLS: return "sending STARTTLS";
+	case CS_TLS: return "performing the TLS handshake";
 	case CS_RSET: return "sending RSET";
 	case CS_TX: return c->pos == 0 ? "sending MAIL FROM" : c->pos <= c->order_n ? "sending RCPT TO" : "sending DATA";
 	case CS_BODY: return "sending message body";
@@ -34,7 +34,7 @@ const char *client_doing(const struct client *c)
 
 /* ---- failing ---------------------------------------------------------------- */
 
-static enum client_event client_fail(struct client *c, enum client_fail why, const char *status, struct slice text)
+enum client_event client_fail(struct client *c, enum client_fail why, const char *status, struct slice text)
 {
 	size_t n = text.len < CLIENT_TEXT_MAX ? text.len : CLIENT_TEXT_MAX;
 
@@ -42,6 +42,8 @@ static enum client_event client_fail(struct client *c, enum client_fail why, con
 		c->state = CS_DEAD;
 		return CLIENT_CLOSED;
 	}
+	if ((c->state == CS_STARTTLS || c->state == CS_TLS) && (why == CLIENT_FAIL_LOST || why == CLIENT_FAIL_CLOSING))
+		why = CLIENT_FAIL_TLS;
 	c->fail = why;
 	c->after_dot = c->state == CS_FINAL && c->accepted != 0;
 	(void)snprintf(c->fail_status, sizeof(c->fail_status), "%s", status);
@@ -53,7 +55,7 @@ static enum client_event client_fail(struct client *c, enum client_fail why, con
 	return CLIENT_FAILED;
 }
 
-static enum client_event client_fail_protocol(struct client *c, const char *what)
+enum client_event client_fail_protocol(struct client *c, const char *what)
 {
 	char text[CLIENT_TEXT_MAX];
 
@@ -71,8 +73,7 @@ void client_lost(struct client *c, const char *status, const char *what)
 	(void)client_fail(c, CLIENT_FAIL_LOST, status, slice_cstr(text));
 }
 
-/* The text of a reply in out, which holds CLIENT_TEXT_MAX + 1 bytes. */
-static struct slice client_reply_text(const struct smtp_reply *r, char *out)
+struct slice client_reply_text(const struct smtp_reply *r, char *out)
 {
 	struct buf b = BUF_INIT(CLIENT_TEXT_MAX + 32);
 	struct slice s;
@@ -86,8 +87,7 @@ static struct slice client_reply_text(const struct smtp_reply *r, char *out)
 	return slice_of(out, s.len);
 }
 
-/* A 5xx to greeting or HELO is about this host today, not about the message: the class becomes 4. */
-static enum client_event client_fail_reply(struct client *c, enum client_fail why, const struct smtp_reply *r)
+enum client_event client_fail_reply(struct client *c, enum client_fail why, const struct smtp_reply *r)
 {
 	char text[CLIENT_TEXT_MAX + 1], status[REPLY_STATUS_MAX];
 
@@ -315,104 +315,6 @@ void client_quit(struct client *c, struct buf *out)
 
 /* ---- replies ------------------------------------------------------------------ */
 
-static bool is_own_name(const struct client *c, struct slice text)
-{
-	ptrdiff_t end = slice_chr(text, '\n');
-
-	if (end >= 0)
-		text = slice_sub(text, 0, (size_t)end);
-	end = slice_chr(text, ' ');
-	if (end >= 0)
-		text = slice_sub(text, 0, (size_t)end);
-	return text.len != 0 && slice_ieq(text, c->name);
-}
-
-static enum client_event client_looped(struct client *c)
-{
-	char text[CLIENT_TEXT_MAX];
-
-	(void)snprintf(text, sizeof(text), "mail loops back to myself: the host greets as %.*s", SLICE_ARG(c->name));
-	return client_fail(c, CLIENT_FAIL_LOOP, "5.4.6", slice_cstr(text));
-}
-
-static void client_hello(struct client *c, const char *verb, enum client_state state, struct buf *out)
-{
-	buf_addf(out, "%s %.*s\r\n", verb, SLICE_ARG(c->name));
-	c->state = state;
-}
-
-/* ehlo-line = ehlo-keyword *( SP ehlo-param ) */
-static void ehlo_line(struct client *c, struct slice line)
-{
-	static const struct { const char *name; unsigned cap; } words[] = {
-		{ "PIPELINING", CAP_PIPELINING }, { "SIZE", CAP_SIZE }, { "8BITMIME", CAP_8BITMIME },
-		{ "DSN", CAP_DSN }, { "ENHANCEDSTATUSCODES", CAP_STATUS },
-	};
-	ptrdiff_t sp = slice_chr(line, ' ');
-	struct slice word = sp >= 0 ? slice_sub(line, 0, (size_t)sp) : line;
-	struct slice arg = sp >= 0 ? slice_trim(slice_sub(line, (size_t)sp + 1, SIZE_MAX)) : slice_of(NULL, 0);
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++)
-		if (slice_ieq_cstr(word, words[i].name))
-			c->caps |= words[i].cap;
-	if (slice_ieq_cstr(word, "SIZE") && slice_to_u64(arg, UINT64_MAX, &c->size_limit) != 0)
-		c->size_limit = 0;
-}
-
-static void ehlo_parse(struct client *c, struct slice text)
-{
-	size_t off = 0;
-	bool first = true;
-
-	c->caps = 0;
-	c->size_limit = 0;
-	while (off <= text.len) {
-		struct slice rest = slice_sub(text, off, SIZE_MAX);
-		ptrdiff_t nl = slice_chr(rest, '\n');
-		struct slice line = nl >= 0 ? slice_sub(rest, 0, (size_t)nl) : rest;
-
-		if (!first)
-			ehlo_line(c, line);
-		first = false;
-		off += line.len + 1;
-	}
-}
-
-static enum client_event on_greeting(struct client *c, const struct smtp_reply *r, struct buf *out)
-{
-	if (r->code != 220)
-		return r->code / 100 >= 4 ? client_fail_reply(c, CLIENT_FAIL_REFUSED, r) :
-		    client_fail_protocol(c, "unexpected code");
-	if (is_own_name(c, r->text))
-		return client_looped(c);
-	client_hello(c, "EHLO", CS_EHLO, out);
-	return CLIENT_MORE;
-}
-
-static enum client_event on_hello(struct client *c, const struct smtp_reply *r, struct buf *out)
-{
-	bool ehlo = c->state == CS_EHLO;
-
-	switch (r->code / 100) {
-	case 2:
-		if (is_own_name(c, r->text))
-			return client_looped(c);
-		if (ehlo)
-			ehlo_parse(c, r->text);
-		c->state = CS_READY;
-		return CLIENT_READY;
-	case 5:
-		if (!ehlo)
-			return client_fail_reply(c, CLIENT_FAIL_REFUSED, r);
-		client_hello(c, "HELO", CS_HELO, out);
-		return CLIENT_MORE;
-	case 4:
-		return client_fail_reply(c, CLIENT_FAIL_REFUSED, r);
-	default:
-		return client_fail_protocol(c, "unexpected code");
-	}
-}
-
 static enum client_event on_mail(struct client *c, const struct smtp_reply *r, struct buf *out)
 {
 	unsigned class = r->code / 100;
@@ -496,7 +398,8 @@ static enum client_event on_final(struct client *c, const struct smtp_reply *r)
 	return tx_done(c, false);
 }
 
-static enum client_event on_reply(struct client *c, const struct smtp_reply *r, struct buf *out)
+/* in: what came behind the reply. */
+static enum client_event on_reply(struct client *c, const struct smtp_reply *r, const struct buf *in, struct buf *out)
 {
 	if (c->state == CS_QUIT) {
 		c->state = CS_DEAD;
@@ -506,9 +409,10 @@ static enum client_event on_reply(struct client *c, const struct smtp_reply *r, 
 	if (r->code == 421 && c->state != CS_FINAL)
 		return client_fail_reply(c, CLIENT_FAIL_CLOSING, r);
 	switch (c->state) {
-	case CS_GREETING: return on_greeting(c, r, out);
+	case CS_GREETING: return client_on_greeting(c, r, out);
 	case CS_EHLO:
-	case CS_HELO: return on_hello(c, r, out);
+	case CS_HELO: return client_on_hello(c, r, out);
+	case CS_STARTTLS: return client_on_starttls(c, r, buf_len(in) != 0);
 	case CS_RSET:
 		if (r->code / 100 != 2)
 			return client_fail_reply(c, CLIENT_FAIL_CLOSING, r);
@@ -518,6 +422,7 @@ static enum client_event on_reply(struct client *c, const struct smtp_reply *r, 
 		return c->pos == 0 ? on_mail(c, r, out) : c->pos <= c->order_n ? on_rcpt(c, r, out) : on_data(c, r, out);
 	case CS_FINAL: return on_final(c, r);
 	case CS_READY:
+	case CS_TLS:
 	case CS_BODY:
 	case CS_QUIT:
 	case CS_DEAD: break;
@@ -534,13 +439,15 @@ enum client_event client_step(struct client *c, struct buf *in, struct buf *out)
 	while (ev == CLIENT_MORE) {
 		if (c->state == CS_DEAD)
 			return c->fail != CLIENT_FAIL_NONE ? CLIENT_FAILED : CLIENT_CLOSED;
+		if (c->state == CS_TLS)
+			return CLIENT_MORE;     /* it is not for us */
 		switch (reply_next(&c->replies, in, &r)) {
 		case REPLY_MORE: return CLIENT_MORE;
 		case REPLY_BAD: return client_fail_protocol(c, c->replies.why);
 		case REPLY_DONE: break;
 		}
 		c->progress++;
-		ev = on_reply(c, &r, out);
+		ev = on_reply(c, &r, in, out);
 	}
 	return ev;
 }

@@ -14,6 +14,11 @@
  *	    CLIENT_BODY -> client_body() ..., client_body_end() -> client_step ... CLIENT_TX_DONE
  *	    -> client_begin(further tx), or client_quit() -> client_step ... CLIENT_CLOSED
  *
+ * STARTTLS (RFC 3207) is used as client_start() says. CLIENT_TLS comes when the server agreed: the driver throws
+ * away what it has received, does the handshake, and says client_tls_started() or client_tls_failed(); after the
+ * former everything that the server said is forgotten and it is greeted anew. A server that refuses STARTTLS when TLS
+ * is only wanted is spoken to without. Bytes behind its agreement end the session (CLIENT_FAIL_INJECTION).
+ *
  * PIPELINING (RFC 2920) is used when it is offered, SIZE (RFC 1870), 8BITMIME
  * (RFC 6152) and DSN (RFC 3461) too. An 8-bit content for a server that does
  * not offer 8BITMIME is bounced with 5.6.3: it may not be sent as it is
@@ -45,6 +50,7 @@ struct client_tx {
 
 enum client_event {
 	CLIENT_MORE,            /* wait for bytes */
+	CLIENT_TLS,             /* begin the handshake, then client_tls_started() or client_tls_failed() */
 	CLIENT_READY,           /* greeted: client_begin() or client_quit() */
 	CLIENT_BODY,            /* send the content: client_body(), client_body_end() */
 	CLIENT_TX_DONE,         /* each recipient has its kind; ready for a further one */
@@ -59,18 +65,28 @@ enum client_fail {
 	CLIENT_FAIL_PROTOCOL,   /* it does not speak SMTP */
 	CLIENT_FAIL_LOST,       /* connection or patience lost: client_lost() */
 	CLIENT_FAIL_LOOP,       /* it calls itself what we call ourselves */
+	CLIENT_FAIL_TLS,        /* no TLS though it is required, or it broke off between STARTTLS and the end of the handshake */
+	CLIENT_FAIL_INJECTION,  /* bytes between STARTTLS's reply and the handshake */
 };
 
 enum client_state {
-	CS_GREETING, CS_EHLO, CS_HELO, CS_READY, CS_RSET, CS_TX, CS_BODY, CS_FINAL, CS_QUIT, CS_DEAD,
+	CS_GREETING, CS_EHLO, CS_HELO, CS_STARTTLS, CS_TLS, CS_READY, CS_RSET, CS_TX, CS_BODY, CS_FINAL, CS_QUIT, CS_DEAD,
 };
 
-enum { CAP_PIPELINING = 1, CAP_SIZE = 2, CAP_8BITMIME = 4, CAP_DSN = 8, CAP_STATUS = 16 };
+enum { CAP_PIPELINING = 1, CAP_SIZE = 2, CAP_8BITMIME = 4, CAP_DSN = 8, CAP_STATUS = 16, CAP_STARTTLS = 32 };
+
+enum client_tls {
+	CLIENT_TLS_NEVER,       /* not even when it is offered */
+	CLIENT_TLS_MAY,         /* when it is offered */
+	CLIENT_TLS_MUST,        /* or the session fails */
+};
 
 struct client {
 	struct slice name;              /* ours, for EHLO; outlives the client */
 	enum client_state state;
 	struct reply_reader replies;
+	enum client_tls tls;
+	bool secure;                    /* the handshake is done */
 	unsigned caps;
 	uint64_t size_limit;            /* 0: not said */
 	bool need_rset;                 /* the server may still have the last transaction open */
@@ -89,10 +105,13 @@ struct client {
 	char fail_text[CLIENT_TEXT_MAX + 1];
 };
 
-void client_start(struct client *c, struct slice name);
+void client_start(struct client *c, struct slice name, enum client_tls tls);
 void client_free(struct client *c);
 /* Takes replies from in, appends commands to out, until something is to be told. */
 enum client_event client_step(struct client *c, struct buf *in, struct buf *out) MUST_CHECK;
+/* After CLIENT_TLS. Failed: c->fail is CLIENT_FAIL_TLS, 4.7.5 "TLS handshake failed: why". */
+void client_tls_started(struct client *c, struct buf *out);
+void client_tls_failed(struct client *c, const char *why);
 /* Only when ready. tx stays the caller's and in place. May be CLIENT_TX_DONE at once (too big, not 8-bit);
  * then nothing was sent. ERR_NOMEM of the arena fails the client. */
 enum client_event client_begin(struct client *c, struct client_tx *tx, struct buf *out) MUST_CHECK;

@@ -2,7 +2,8 @@
 noinst_LIBRARIES += deliver/libdeliver.a
 deliver_libdeliver_a_SOURCES = \
 	%D%/agent.c %D%/agent.h %D%/agent_main.c \
-	%D%/client.c %D%/client.h \
+	%D%/client.c %D%/client.h %D%/client_private.h \
+	%D%/client_hello.c \
 	%D%/content.c %D%/content.h \
 	%D%/local.c %D%/local.h %D%/local_private.h \
 	%D%/local_op.c \

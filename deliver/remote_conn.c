@@ -63,7 +63,9 @@ static uint64_t rconn_patience(const struct rconn *rc)
 	case CS_BODY: return REMOTE_BLOCK_MS + (uint64_t)conn_out_len(rc->conn) * 1000 / 256;
 	case CS_FINAL: return cf->smtp_final_timeout * 1000 + (uint64_t)conn_out_len(rc->conn) * 1000 / 256;
 	case CS_QUIT: return REMOTE_QUIT_MS;
+	case CS_TLS: return cf->tls_handshake_timeout * 1000;
 	case CS_GREETING:
+	case CS_STARTTLS:
 	case CS_EHLO:
 	case CS_HELO:
 	case CS_DEAD: break;
@@ -259,6 +261,7 @@ static void rconn_step(struct rconn *rc)
 		case CLIENT_FAILED:
 			rconn_failed(rc);
 			return;
+		case CLIENT_TLS:        /* not asked for */
 		case CLIENT_CLOSED:
 			rconn_kill(&rc);
 			return;
@@ -338,7 +341,7 @@ static struct rconn *rconn_new(struct remote *r, const struct route_addr *addr)
 	rc->remote = r;
 	rc->addr = *addr;
 	(void)snprintf(rc->name, sizeof(rc->name), "%s", cf->hostname);
-	client_start(&rc->client, slice_cstr(rc->name));
+	client_start(&rc->client, slice_cstr(rc->name), CLIENT_TLS_NEVER);
 	TAILQ_INSERT_TAIL(&r->conns, rc, link);
 	rc->conn = conn_connect(r->a.loop, addr->family, addr->addr, (uint16_t)cf->smtp_port, cf->smtp_bind_address,
 	    cf->smtp_connect_timeout * 1000, &(struct conn_ops){ .event = on_conn, .ctx = rc });

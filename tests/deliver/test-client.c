@@ -6,7 +6,13 @@
 #define HELLO_PLAIN "220 mx.test ESMTP\r\n250 mx.test\r\n"
 #define HELLO_PIPE "220 mx.test ESMTP\r\n250-mx.test\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n"
 #define HELLO_DSN "220 mx.test ESMTP\r\n250-mx.test\r\n250 DSN\r\n"
+#define HELLO_TLS "220 mx.test ESMTP\r\n250-mx.test\r\n250-PIPELINING\r\n250-SIZE 5\r\n250 STARTTLS\r\n"
+#define HELLO_AGAIN "250-mx.test\r\n250 STARTTLS\r\n"
+#define HELLO_PIPE_AGAIN "250-mx.test\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n"
+#define HS "\001"
+#define NO_HS "\002"
 #define EHLO "EHLO us.test\r\n"
+#define STARTTLS "STARTTLS\r\n"
 #define M "MAIL FROM:<s@a.test>\r\n"
 #define MS "MAIL FROM:<s@a.test> SIZE=11\r\n"
 #define R1 "RCPT TO:<r1@b.test>\r\n"
@@ -18,10 +24,11 @@ struct row {
 	unsigned rcpts;         /* 1, 2 */
 	uint32_t flags;         /* of the body */
 	uint64_t size;          /* 0: the true one */
-	const char *server;
+	const char *server;     /* HS in between: the handshake, NO_HS: it fails */
 	const char *client;     /* all it sends */
 	const char *want;       /* outcomes "k status text" joined by "; ", then "!fail status text" */
 };
+struct tls_row { enum client_tls tls; struct row row; };
 
 static const struct row rows[] = {
 	{ "one recipient, nothing offered", 1, 0, 0,
@@ -104,6 +111,45 @@ static const struct row rows[] = {
 	  "0; !3 4.5.0 bad reply while sending MAIL FROM: bare LF in a reply" },
 };
 
+/* RFC 3207 */
+static const struct tls_row tls_rows[] = {
+	{ CLIENT_TLS_MAY, { "TLS: all that was said before is forgotten", 1, 0, 0,
+	  HELLO_TLS "220 go\r\n" HS HELLO_AGAIN "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n",
+	  EHLO STARTTLS EHLO M R1 "DATA\r\n" BODY, "1 2.0.0 250 ok" } },
+	{ CLIENT_TLS_MUST, { "TLS required, and there", 1, 0, 0,
+	  HELLO_TLS "220 go\r\n" HS HELLO_PIPE_AGAIN "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n",
+	  EHLO STARTTLS EHLO MS R1 "DATA\r\n" BODY, "1 2.0.0 250 ok" } },
+	{ CLIENT_TLS_NEVER, { "TLS offered, not wanted", 1, 0, 1, HELLO_TLS "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n",
+	  EHLO "MAIL FROM:<s@a.test> SIZE=1\r\n" R1 "DATA\r\n" BODY, "1 2.0.0 250 ok" } },
+	{ CLIENT_TLS_MAY, { "TLS wanted, not offered", 1, 0, 0, HELLO_PLAIN "250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n",
+	  EHLO M R1 "DATA\r\n" BODY, "1 2.0.0 250 ok" } },
+	{ CLIENT_TLS_MUST, { "TLS required, stripped", 1, 0, 0, HELLO_PIPE, EHLO, "0; !6 4.7.4 TLS is required, but was not offered by host" } },
+	{ CLIENT_TLS_MUST, { "TLS required of an old server", 1, 0, 0, "220 mx\r\n502 what\r\n250 mx\r\n", EHLO "HELO us.test\r\n",
+	  "0; !6 4.7.4 TLS is required, but was not offered by host" } },
+	{ CLIENT_TLS_MUST, { "STARTTLS in the greeting is none", 1, 0, 0, "220 STARTTLS\r\n250 STARTTLS\r\n", EHLO,
+	  "0; !6 4.7.4 TLS is required, but was not offered by host" } },
+	{ CLIENT_TLS_MAY, { "STARTTLS refused for now", 1, 0, 1,
+	  HELLO_TLS "454 4.7.0 not now\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n",
+	  EHLO STARTTLS "MAIL FROM:<s@a.test> SIZE=1\r\n" R1 "DATA\r\n" BODY, "1 2.0.0 250 ok" } },
+	{ CLIENT_TLS_MUST, { "STARTTLS refused, required", 1, 0, 0, HELLO_TLS "501 5.5.4 no\r\n", EHLO STARTTLS,
+	  "0; !6 4.7.4 TLS is required, but the host refused it: 501 5.5.4 no" } },
+	{ CLIENT_TLS_MAY, { "STARTTLS answered 421", 1, 0, 0, HELLO_TLS "421 4.3.2 bye\r\n", EHLO STARTTLS, "0; !6 4.3.2 421 4.3.2 bye" } },
+	{ CLIENT_TLS_MAY, { "STARTTLS answered 250", 1, 0, 0, HELLO_TLS "250 ok\r\n", EHLO STARTTLS,
+	  "0; !3 4.5.0 bad reply while sending STARTTLS: unexpected code" } },
+	{ CLIENT_TLS_MAY, { "STARTTLS answered with garbage", 1, 0, 0, HELLO_TLS "\026\003\003\r\n", EHLO STARTTLS,
+	  "0; !3 4.5.0 bad reply while sending STARTTLS: not a reply code" } },
+	{ CLIENT_TLS_MAY, { "lost at STARTTLS", 1, 0, 0, HELLO_TLS, EHLO STARTTLS, "0; !6 4.4.2 lost connection while sending STARTTLS" } },
+	{ CLIENT_TLS_MAY, { "lost in the handshake", 1, 0, 0, HELLO_TLS "220 go\r\n", EHLO STARTTLS,
+	  "0; !6 4.4.2 lost connection while performing the TLS handshake" } },
+	{ CLIENT_TLS_MUST, { "the handshake fails", 1, 0, 0, HELLO_TLS "220 go\r\n" NO_HS, EHLO STARTTLS,
+	  "0; !6 4.7.5 TLS handshake failed: certificate has expired" } },
+	{ CLIENT_TLS_MUST, { "EHLO refused under TLS", 1, 0, 0,
+	  HELLO_TLS "220 go\r\n" HS "500 what\r\n250 mx\r\n250 ok\r\n250 ok\r\n354 go\r\n250 ok\r\n",
+	  EHLO STARTTLS EHLO "HELO us.test\r\n" M R1 "DATA\r\n" BODY, "1 2.0.0 250 ok" } },
+	{ CLIENT_TLS_MAY, { "our own name under TLS", 1, 0, 0, HELLO_TLS "220 go\r\n" HS "250 us.test\r\n", EHLO STARTTLS EHLO,
+	  "0; !5 5.4.6 mail loops back to myself: the host greets as us.test" } },
+};
+
 static const struct slice body = { (const uint8_t *)"hi\r\n.dot\r\n", 10 };
 
 static void outcome(struct buf *got, const struct client_tx *tx, const struct client *c)
@@ -120,7 +166,7 @@ static void outcome(struct buf *got, const struct client_tx *tx, const struct cl
 }
 
 /* The server's text comes in pieces of step bytes; sent gets what the client says. */
-static void play(const struct row *row, size_t step, struct buf *sent, struct buf *got)
+static void play(const struct row *row, enum client_tls tls, size_t step, struct buf *sent, struct buf *got)
 {
 	struct arena *a = arena_new(65536);
 	struct client_rcpt rcpts[2] = {
@@ -129,12 +175,12 @@ static void play(const struct row *row, size_t step, struct buf *sent, struct bu
 	struct client_tx tx = { .sender = SLICE_LIT("s@a.test"), .envid = SLICE_LIT("E1"), .ret = 2,
 	    .size = row->size != 0 ? row->size : 11, .body_flags = row->flags, .rcpts = rcpts, .rcpts_n = row->rcpts, .arena = a };
 	struct buf in = BUF_INIT(65536);
-	size_t len = strlen(row->server), off = 0;
+	size_t len = strlen(row->server), off = 0, n;
 	enum client_event ev = CLIENT_MORE;
 	bool end = false;
 	struct client c;
 
-	client_start(&c, SLICE_LIT("us.test"));
+	client_start(&c, SLICE_LIT("us.test"), tls);
 	while (!end) {
 		ev = ev == CLIENT_MORE ? client_step(&c, &in, sent) : ev;
 		switch (ev) {
@@ -144,8 +190,22 @@ static void play(const struct row *row, size_t step, struct buf *sent, struct bu
 				end = true;
 				break;
 			}
-			buf_add(&in, row->server + off, len - off < step ? len - off : step);
-			off += len - off < step ? len - off : step;
+			n = strcspn(row->server + off, HS NO_HS);
+			n = n < step ? n : step;
+			buf_add(&in, row->server + off, n);
+			off += n;
+			assert_true(n != 0);
+			break;
+		case CLIENT_TLS:
+			ev = CLIENT_MORE;
+			assert_int_equal(client_step(&c, &in, sent), CLIENT_MORE);
+			if (row->server[off] == HS[0])
+				client_tls_started(&c, sent);
+			else if (row->server[off] == NO_HS[0])
+				client_tls_failed(&c, "certificate has expired");
+			else
+				client_lost(&c, "4.4.2", "lost connection");
+			off += off != len;
 			break;
 		case CLIENT_READY:
 			ev = client_begin(&c, &tx, sent);
@@ -168,21 +228,60 @@ static void play(const struct row *row, size_t step, struct buf *sent, struct bu
 	arena_free(&a);
 }
 
-static void test_dialogues(void **state)
+static void play_whole(size_t i, const struct row *row, enum client_tls tls)
 {
 	static const size_t steps[] = { 65536, 1 };
 
-	(void)state;
-	for (size_t s = 0; s < ARRAY_LEN(steps); s++)
-		for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-			struct buf sent = BUF_INIT(65536), got = BUF_INIT(65536);
+	for (size_t s = 0; s < ARRAY_LEN(steps); s++) {
+		struct buf sent = BUF_INIT(65536), got = BUF_INIT(65536);
 
-			play(&rows[i], steps[s], &sent, &got);
-			assert_slice(i, buf_slice(&sent), rows[i].client);
-			assert_slice(i, buf_slice(&got), rows[i].want);
-			buf_free(&sent);
-			buf_free(&got);
-		}
+		play(row, tls, steps[s], &sent, &got);
+		assert_slice(i, buf_slice(&sent), row->client);
+		assert_slice(i, buf_slice(&got), row->want);
+		buf_free(&sent);
+		buf_free(&got);
+	}
+}
+
+/* Where TLS is not offered, it makes no difference that it would be taken. */
+static void test_dialogues(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		play_whole(i, &rows[i], CLIENT_TLS_NEVER);
+		play_whole(i, &rows[i], CLIENT_TLS_MAY);
+	}
+}
+
+static void test_tls_dialogues(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(tls_rows); i++)
+		play_whole(i, &tls_rows[i].row, tls_rows[i].tls);
+}
+
+/* Bytes between the reply and the handshake: the session ends, whether TLS is wanted or required. */
+static void test_starttls_injection(void **state)
+{
+	static const char *const behind[] = { "250 injected\r\n", "2", "\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(behind) * 2; i++) {
+		struct buf in = BUF_INIT(65536), out = BUF_INIT(65536);
+		struct client c;
+
+		client_start(&c, SLICE_LIT("us.test"), i % 2 == 0 ? CLIENT_TLS_MAY : CLIENT_TLS_MUST);
+		buf_add_cstr(&in, HELLO_TLS "220 go\r\n");
+		buf_add_cstr(&in, behind[i / 2]);
+		assert_row(i, client_step(&c, &in, &out) == CLIENT_FAILED);
+		assert_slice(i, buf_slice(&out), EHLO STARTTLS);
+		assert_row(i, c.fail == CLIENT_FAIL_INJECTION && c.fail_status[0] == '4');
+		client_tls_started(&c, &out);
+		assert_row(i, !c.secure && client_step(&c, &in, &out) == CLIENT_FAILED);
+		client_free(&c);
+		buf_free(&in);
+		buf_free(&out);
+	}
 }
 
 /* Several transactions on one connection: RSET only where the server may still have one open. */
@@ -195,7 +294,7 @@ static void test_reuse(void **state)
 	struct client c;
 
 	(void)state;
-	client_start(&c, SLICE_LIT("us.test"));
+	client_start(&c, SLICE_LIT("us.test"), CLIENT_TLS_MAY);
 	buf_add_cstr(&in, HELLO_PLAIN);
 	assert_int_equal(client_step(&c, &in, &out), CLIENT_READY);
 	assert_int_equal(client_begin(&c, &tx, &out), CLIENT_MORE);
@@ -230,7 +329,7 @@ static void test_reuse(void **state)
 	assert_int_equal(client_step(&c, &in, &out), CLIENT_CLOSED);
 	client_free(&c);
 	/* A word that nobody asked for, while idle */
-	client_start(&c, SLICE_LIT("us.test"));
+	client_start(&c, SLICE_LIT("us.test"), CLIENT_TLS_MAY);
 	buf_add_cstr(&in, HELLO_PLAIN);
 	assert_int_equal(client_step(&c, &in, &out), CLIENT_READY);
 	buf_add_cstr(&in, "421 4.4.2 timeout\r\n");
@@ -257,7 +356,7 @@ static void test_injection(void **state)
 		struct buf in = BUF_INIT(65536), out = BUF_INIT(65536);
 		struct client c;
 
-		client_start(&c, SLICE_LIT("us.test"));
+		client_start(&c, SLICE_LIT("us.test"), CLIENT_TLS_MAY);
 		buf_add_cstr(&in, HELLO_PIPE);
 		assert_int_equal(client_step(&c, &in, &out), CLIENT_READY);
 		assert_row(i, client_begin(&c, &tx, &out) == CLIENT_TX_DONE);
@@ -275,6 +374,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dialogues),
+		cmocka_unit_test(test_tls_dialogues),
+		cmocka_unit_test(test_starttls_injection),
 		cmocka_unit_test(test_reuse),
 		cmocka_unit_test(test_injection),
 	};
