@@ -116,6 +116,7 @@ static void job_apply(struct qjob *job, const struct job_result *res, const uint
 			continue;
 		r->job = NULL;
 		active_finish(r, o->kind, o->status, o->text, o->relay);
+		r->out.tls = arena_dup(r->msg->arena, o->tls);
 		r->out.recorded = o->recorded != 0 && o->kind == OUTCOME_DONE;
 		r->out.started_ms = job->started_ms;
 		r->out.connect_ms = res->connect_ms;

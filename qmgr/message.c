@@ -78,4 +78,5 @@ void message_set_outcome(struct qrcpt *r, uint8_t kind, struct slice status, str
 	r->out.status[s.len] = '\0';
 	r->out.text = arena_dup(r->msg->arena, slice_sub(text, 0, MESSAGE_TEXT_MAX));
 	r->out.relay = arena_dup(r->msg->arena, slice_sub(relay, 0, MESSAGE_RELAY_MAX));
+	r->out.tls = slice_of(NULL, 0);
 }

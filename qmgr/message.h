@@ -35,7 +35,7 @@ struct qoutcome {
 	uint64_t started_ms;            /* when its job was given out; 0: it had none */
 	uint32_t connect_ms, send_ms;
 	char status[16];
-	struct slice text, relay;       /* in the message's arena */
+	struct slice text, relay, tls;  /* in the message's arena */
 	uint64_t not_before_ms;         /* monotonic: no try before this; 0: as the schedule says */
 };
 

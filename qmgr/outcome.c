@@ -45,6 +45,10 @@ void outcome_log_line(struct buf *b, const struct qrcpt *r, const struct outcome
 	add_text(b, r->addr);
 	buf_add_cstr(b, ">, relay=");
 	add_text(b, o->relay.len != 0 ? o->relay : SLICE_LIT("none"));
+	if (o->tls.len != 0) {
+		buf_add_cstr(b, ", tls=");
+		add_text(b, o->tls);
+	}
 	buf_add_cstr(b, ", delay=");
 	add_delay(b, before + in_us);
 	buf_add_cstr(b, ", delays=");
@@ -185,6 +189,22 @@ static struct slice record_text(const struct record *rec, struct slice s)
 	return arena_dup(rec->arena, slice_sub(s, 0, rec->many ? RECORD_TEXT_MANY : SIZE_MAX));
 }
 
+/* The spool keeps one text of where it went: "mx.b.test[192.0.2.1]:25 tls=none". */
+static struct slice record_relay(const struct record *rec, const struct qoutcome *o)
+{
+	struct buf b = BUF_INIT(MESSAGE_RELAY_MAX + JOB_TLS_MAX + 16);
+	struct slice s;
+
+	buf_add_slice(&b, o->relay);
+	if (o->tls.len != 0) {
+		buf_add_cstr(&b, " tls=");
+		buf_add_slice(&b, o->tls);
+	}
+	s = record_text(rec, buf_slice(&b));
+	buf_free(&b);
+	return s;
+}
+
 static bool result_add(struct record *rec, const struct qrcpt *r)
 {
 	struct spool_result *to = &rec->op.results[rec->op.results_n++];
@@ -194,7 +214,7 @@ static bool result_add(struct record *rec, const struct qrcpt *r)
 	to->due = r->out.due_s;
 	to->status = arena_dup(rec->arena, slice_cstr(r->out.status));
 	to->text = record_text(rec, r->out.text);
-	to->relay = record_text(rec, r->out.relay);
+	to->relay = record_relay(rec, &r->out);
 	return to->status.p != NULL && to->text.p != NULL && to->relay.p != NULL;
 }
 

@@ -67,7 +67,7 @@ void record_free(struct record **rec);
 /* Are all recipients that were taken done or failed, and none led elsewhere? */
 bool outcome_is_gone(const struct qmsg *m);
 
-/* "ID: to=<a@b>, relay=..., delay=1.2, delays=a/b/c/d, dsn=2.0.0, status=sent (text)" */
+/* "ID: to=<a@b>, relay=..., tls=..., delay=1.2, delays=a/b/c/d, dsn=2.0.0, status=sent (text)" */
 void outcome_log_line(struct buf *b, const struct qrcpt *r, const struct outcome_clock *t);
 
 #endif

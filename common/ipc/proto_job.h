@@ -22,10 +22,13 @@ WIRE_DECLARE(job_rcpt, JOB_RCPT_FIELDS)
 IPC_MESSAGE(job, 2, JOB_FIELDS)
 /* kind: done (delivered or handed over), deferred, bounced. recorded: the agent had spoold record it already
  * (deliver-local: done). A local fault is always deferred. relay: "host[ip]:port", "local" for a mailbox here,
- * JOB_RELAY_FORWARD when the recipient led to further recipients of the message. */
+ * JOB_RELAY_FORWARD when the recipient led to further recipients of the message. tls: how the relay was spoken to,
+ * "none" or "TLSv1.3/TLS_AES_256_GCM_SHA384 (verified)"; empty: there was no connection. */
 #define JOB_RELAY_FORWARD "forward"
+#define JOB_TLS_MAX 128
 enum { OUTCOME_DONE = 1, OUTCOME_DEFERRED = 2, OUTCOME_BOUNCED = 3 };
-#define JOB_OUTCOME_FIELDS(X) X##_U32(index) X##_U8(kind) X##_U8(recorded) X##_STR(status, 16) X##_STR(text, SPOOL_TEXT_MAX) X##_STR(relay, 512)
+#define JOB_OUTCOME_FIELDS(X) X##_U32(index) X##_U8(kind) X##_U8(recorded) X##_STR(status, 16) X##_STR(text, SPOOL_TEXT_MAX) X##_STR(relay, 512) \
+	X##_STR(tls, JOB_TLS_MAX)
 WIRE_DECLARE(job_outcome, JOB_OUTCOME_FIELDS)
 /* reachable 0: the destination could not be reached at all (counts against its concurrency).
  * delays in milliseconds: connecting, transmission. */

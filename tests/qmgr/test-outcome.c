@@ -224,6 +224,25 @@ static void test_delay_alone(void **state)
 	message_free(&m);
 }
 
+/* TLS is in the log line, and in the spool behind the relay. */
+static void test_tls(void **state)
+{
+	struct qmsg *m = message("s@a.test", 2, 0, 0, 1);
+	struct record *rec;
+
+	(void)state;
+	answer(m, 0, OUTCOME_DONE, "2.0.0", "ok");
+	m->rcpts[0].out.tls = SLICE_LIT("TLSv1.3/X (verified)\n");
+	rec = collect(m, true, true);
+	assert_non_null(rec);
+	assert_slice(0, slice_cstr(last_line), "0000ABCDEF: to=<r0@b.test>, relay=mx.b.test[192.0.2.1]:25, tls=TLSv1.3/X (verified)?, "
+	    "delay=2.0, delays=1.0/0.5/0.2/0.01, dsn=2.0.0, status=sent (ok)");
+	assert_int_equal(rec->op.results_n, 1);
+	assert_slice(1, rec->op.results[0].relay, "mx.b.test[192.0.2.1]:25 tls=TLSv1.3/X (verified)\n");
+	record_free(&rec);
+	message_free(&m);
+}
+
 static void test_forwarded(void **state)
 {
 	struct qmsg *m = message("s@a.test", 1, 0, 0, 1);
@@ -372,6 +391,7 @@ int main(void)
 		cmocka_unit_test(test_collect),
 		cmocka_unit_test(test_who_is_told),
 		cmocka_unit_test(test_delay_alone),
+		cmocka_unit_test(test_tls),
 		cmocka_unit_test(test_forwarded),
 		cmocka_unit_test(test_notice),
 		cmocka_unit_test(test_notice_file),
