@@ -5,6 +5,7 @@ UNIT_LIBS = $(CMOCKA_LIBS)
 include $(top_srcdir)/tests/base/local.mk
 include $(top_srcdir)/tests/mail/local.mk
 include $(top_srcdir)/tests/ipc/local.mk
+include $(top_srcdir)/tests/sasl/local.mk
 include $(top_srcdir)/tests/daemon/local.mk
 include $(top_srcdir)/tests/master/local.mk
 include $(top_srcdir)/tests/spool/local.mk

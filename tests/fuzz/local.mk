@@ -98,3 +98,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-op
 tests_fuzz_fuzz_op_SOURCES = %D%/fuzz-op.c
 tests_fuzz_fuzz_op_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_op_LDADD = $(FUZZ_MAIN) $(SPOOL_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-sasl
+tests_fuzz_fuzz_sasl_SOURCES = %D%/fuzz-sasl.c
+tests_fuzz_fuzz_sasl_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_sasl_LDADD = $(FUZZ_MAIN) common/sasl/libsaslserver.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
