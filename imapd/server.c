@@ -343,6 +343,7 @@ static const struct ipc_handler spool_handlers[] = {
 static const struct daemon_peer_spec peers[] = {
 	{ ROLE_SPOOLD, spool_handlers, on_spool_open, on_spool_close },
 	{ ROLE_ACCOUNTD, NULL, on_account_open, NULL },
+	{ ROLE_KEYD, edge_keyd_handlers, NULL, NULL },
 	{ ROLE_NONE, NULL, NULL, NULL },
 };
 

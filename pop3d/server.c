@@ -227,6 +227,7 @@ static const struct ipc_handler spool_handlers[] = {
 static const struct daemon_peer_spec peers[] = {
 	{ ROLE_SPOOLD, spool_handlers, on_peer_open, on_spool_close },
 	{ ROLE_ACCOUNTD, NULL, on_peer_open, NULL },
+	{ ROLE_KEYD, edge_keyd_handlers, NULL, NULL },
 	{ ROLE_NONE, NULL, NULL, NULL },
 };
 

@@ -6,6 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/ipc/proto_key.h"
 
 /* ---- listening sockets ------------------------------------------------------------- */
 
@@ -171,3 +172,15 @@ void edge_stop(struct edge *e, void (*fn)(void *ctx))
 	e->clients_n--;
 	check_done(e);
 }
+
+/* ---- keyd ----------------------------------------------------------------------------- */
+
+static int pass_over(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	(void)ch;
+	(void)m;
+	(void)ctx;
+	return 0;
+}
+
+const struct ipc_handler edge_keyd_handlers[] = { { key_certs_MSG, pass_over }, { key_tickets_MSG, pass_over }, { 0, NULL } };
