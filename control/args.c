@@ -17,6 +17,9 @@ static const struct option options[] = {
 	{ "--password-file", OPT_PASSWORD, offsetof(struct args, password_file) },
 	{ "--output", OPT_OUTPUT, offsetof(struct args, output) },
 	{ "--from", OPT_FROM, offsetof(struct args, from) },
+	{ "--type", OPT_TYPE, offsetof(struct args, type) },
+	{ "--days", OPT_DAYS, offsetof(struct args, days) },
+	{ "--name", OPT_NAME, offsetof(struct args, name) },
 	{ "--all", OPT_ALL, NONE },
 	{ "-v", OPT_VERBOSE, NONE },
 	{ "--verbose", OPT_VERBOSE, NONE },
@@ -45,6 +48,12 @@ static const struct option *find(const char *arg, const char **value_r)
 	return NULL;
 }
 
+static const char *what_of(unsigned opt)
+{
+	return opt == OPT_FROM || opt == OPT_DAYS ? "a number" : opt == OPT_TYPE ? "a type of key" : opt == OPT_NAME ? "a name" :
+	    "a file name";
+}
+
 static int take_option(int argc, const char *const *argv, int *i, struct args *a, struct buf *why)
 {
 	const char *value;
@@ -60,7 +69,7 @@ static int take_option(int argc, const char *const *argv, int *i, struct args *a
 	if (value == NULL && ++*i < argc)
 		value = argv[*i];
 	if (value == NULL || value[0] == '\0') {
-		buf_addf(why, "The option %s needs %s behind it.", o->name, o->opt == OPT_FROM ? "a number" : "a file name");
+		buf_addf(why, "The option %s needs %s behind it.", o->name, what_of(o->opt));
 		return ERR_SYNTAX;
 	}
 	memcpy((char *)a + o->value, &value, sizeof(value));

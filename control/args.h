@@ -15,6 +15,9 @@ enum {
 	OPT_HELP = 32,          /* -h, --help */
 	OPT_VERSION = 64,       /* --version */
 	OPT_FROM = 128,         /* --from LSN */
+	OPT_TYPE = 256,         /* --type TYPE */
+	OPT_DAYS = 512,         /* --days N */
+	OPT_NAME = 1024,        /* --name NAME */
 	OPT_ANYWHERE = OPT_JSON | OPT_HELP | OPT_VERSION,
 };
 
@@ -24,6 +27,7 @@ struct args {
 	const char *password_file;
 	const char *output;
 	const char *from;
+	const char *type, *days, *name;
 	const char **words;             /* points into argv; freed by args_free() */
 	unsigned words_n;
 };

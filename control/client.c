@@ -10,6 +10,7 @@
 #include "common/daemon/control_path.h"
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_job.h"
+#include "common/ipc/proto_key.h"
 #include "common/ipc/proto_master.h"
 #include "common/ipc/proto_spool.h"
 #include "control/command.h"
@@ -31,6 +32,7 @@ static const struct { enum role role; const char *proto; uint16_t major, minor; 
 	{ ROLE_MASTER, "master", PROTO_MASTER_MAJOR, PROTO_MASTER_MINOR },
 	{ ROLE_ACCOUNTD, "account", PROTO_ACCOUNT_MAJOR, PROTO_ACCOUNT_MINOR },
 	{ ROLE_SPOOLD, "spool", PROTO_SPOOL_MAJOR, PROTO_SPOOL_MINOR },
+	{ ROLE_KEYD, "key", PROTO_KEY_MAJOR, PROTO_KEY_MINOR },
 	{ ROLE_QMGR, "job", PROTO_JOB_MAJOR, PROTO_JOB_MINOR },
 };
 
@@ -108,11 +110,10 @@ struct client *client_open(const struct conf *conf, enum role role, bool quiet)
 			cc.proto = protos[i].proto;
 			cc.major = protos[i].major;
 			cc.minor = protos[i].minor;
-			cc.secret = role == ROLE_ACCOUNTD;
 		}
 	c = calloc(1, sizeof(*c));
 	cc.ctx = c;
-	cc.secret = role == ROLE_ACCOUNTD;
+	cc.secret = role == ROLE_ACCOUNTD || role == ROLE_KEYD;
 	if (c == NULL || (c->loop = loop_new()) == NULL || (c->arena = arena_new(ARENA_MAX)) == NULL) {
 		(void)close(fd);
 		(void)complain("There is no memory.");
@@ -191,12 +192,12 @@ static void on_reply(void *ctx, int r, struct ipc_msg *m)
 	}
 }
 
-int client_call(struct client *c, uint16_t type, uint64_t timeout_ms, struct ipc_msg *m_r)
+int client_call_fd(struct client *c, uint16_t type, int fd, uint64_t timeout_ms, struct ipc_msg *m_r)
 {
 	const char *name = role_name(c->role);
 
 	c->answered = false;
-	(void)channel_end_request(c->ch, type, -1, timeout_ms, on_reply, c);
+	(void)channel_end_request(c->ch, type, fd, timeout_ms, on_reply, c);
 	while (!c->answered)
 		if (loop_turn(c->loop, -1) != 0) {
 			(void)complain("Waiting for %s failed: %s.", name, strerror(errno));
@@ -213,6 +214,11 @@ int client_call(struct client *c, uint16_t type, uint64_t timeout_ms, struct ipc
 	else
 		(void)complain("The answer of %s was lost: %s.", name, err_str(c->result));
 	return c->result;
+}
+
+int client_call(struct client *c, uint16_t type, uint64_t timeout_ms, struct ipc_msg *m_r)
+{
+	return client_call_fd(c, type, -1, timeout_ms, m_r);
 }
 
 int client_strange(const struct client *c)

@@ -23,6 +23,8 @@ int client_wait_closed(struct client *c, uint64_t timeout_ms) MUST_CHECK;
 /* After channel_begin() and the encoder: sends and waits. 0: *m_r is the reply, whatever it is; its payload
  * is good until the next call. Use CLIENT_CALL. */
 int client_call(struct client *c, uint16_t type, uint64_t timeout_ms, struct ipc_msg *m_r) MUST_CHECK;
+/* The same with a descriptor, which it takes over. */
+int client_call_fd(struct client *c, uint16_t type, int fd, uint64_t timeout_ms, struct ipc_msg *m_r) MUST_CHECK;
 #define CLIENT_CALL(c, T, req, timeout_ms, m_r) \
 	(!client_ready(c) ? ERR_CLOSED : \
 	    (T##_encode(channel_begin(client_channel(c)), (req)), client_call((c), T##_MSG, (timeout_ms), (m_r))))

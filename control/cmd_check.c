@@ -136,6 +136,7 @@ int cmd_check(struct control *ct)
 	if (ct->conf != NULL && r == 0) {
 		check_dir("spool_dir", ct->conf->spool_dir, 077, &errors);
 		check_dir("state_dir", ct->conf->state_dir, 077, &errors);
+		check_dir("key_dir", ct->conf->key_dir, 077, &errors);
 		check_dir("run_dir", ct->conf->run_dir, 022, &errors);
 		check_log(ct->conf->log_file, &errors);
 	}

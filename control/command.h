@@ -67,6 +67,13 @@ int cmd_alias_delete(struct control *ct);
 int cmd_alias_list(struct control *ct);
 /* cmd_autoconfig.c */
 int cmd_autoconfig(struct control *ct);
+/* cmd_cert.c */
+int cmd_cert_list(struct control *ct);
+int cmd_cert_check(struct control *ct);
+int cmd_cert_install(struct control *ct);
+int cmd_cert_self_sign(struct control *ct);
+int cmd_cert_export(struct control *ct);
+int cmd_cert_delete(struct control *ct);
 /* cmd_queue.c */
 int cmd_queue_list(struct control *ct);
 int cmd_queue_show(struct control *ct);

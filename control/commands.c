@@ -18,6 +18,13 @@ const struct command commands[] = {
 	{ "alias", "delete", "ALIAS@DOMAIN [ADDRESS]", 1, 2, 0, 0, cmd_alias_delete, "take an address, or all, from an alias" },
 	{ "alias", "list", "[DOMAIN]", 0, 1, 0, 0, cmd_alias_list, "the aliases of a domain, or all" },
 	{ "autoconfig", NULL, "DOMAIN", 1, 1, 0, 0, cmd_autoconfig, "the settings of mail clients, as the file that they look for" },
+	{ "cert", "list", "", 0, 0, 0, 0, cmd_cert_list, "the certificates and how long they last; status 1: one needs attention" },
+	{ "cert", "check", "", 0, 0, 0, 0, cmd_cert_check, "says only which certificates need attention, with status 1: for cron" },
+	{ "cert", "install", "[NAME] CHAINFILE KEYFILE", 2, 3, 0, 0, cmd_cert_install, "use a certificate, or a renewed one, from now on" },
+	{ "cert", "self-sign", "HOST ...", 1, 100, OPT_TYPE | OPT_DAYS | OPT_NAME, 0, cmd_cert_self_sign,
+		"make a certificate that nobody but itself vouches for" },
+	{ "cert", "export", "NAME", 1, 1, 0, 0, cmd_cert_export, "print the chain of a certificate in PEM" },
+	{ "cert", "delete", "NAME", 1, 1, 0, 0, cmd_cert_delete, "delete a certificate and its private key" },
 	{ "queue", "list", "[MATCH]", 0, 1, 0, 0, cmd_queue_list, "what waits, or what of it has MATCH in an address" },
 	{ "queue", "show", "ID", 1, 1, 0, 0, cmd_queue_show, "a message with all its recipients" },
 	{ "queue", "flush", "[ID | MATCH]", 0, 1, OPT_ALL, 0, cmd_queue_flush, "try now; without an operand all" },
@@ -80,6 +87,12 @@ static void add_synopsis(struct buf *b, const struct command *c)
 		buf_add_cstr(b, " [--output FILE]");
 	if ((c->opts & OPT_FROM) != 0)
 		buf_add_cstr(b, " [--from LSN]");
+	if ((c->opts & OPT_TYPE) != 0)
+		buf_add_cstr(b, " [--type ecdsa|rsa|ed25519]");
+	if ((c->opts & OPT_DAYS) != 0)
+		buf_add_cstr(b, " [--days N]");
+	if ((c->opts & OPT_NAME) != 0)
+		buf_add_cstr(b, " [--name NAME]");
 	if ((c->opts & OPT_ALL) != 0)
 		buf_add_cstr(b, " [--all]");
 	if (c->operands[0] != '\0')

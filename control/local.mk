@@ -7,6 +7,7 @@ control_libcontrol_a_SOURCES = \
 	%D%/client.c %D%/client.h \
 	%D%/cmd_account.c \
 	%D%/cmd_autoconfig.c \
+	%D%/cmd_cert.c \
 	%D%/cmd_check.c \
 	%D%/cmd_compact.c \
 	%D%/cmd_queue.c \
@@ -18,7 +19,7 @@ control_libcontrol_a_SOURCES = \
 	%D%/format.c %D%/format.h \
 	%D%/run_master.h \
 	%D%/secret.c %D%/secret.h \
-	%D%/show.h %D%/show_queue.c %D%/show_system.c \
+	%D%/show.h %D%/show_cert.c %D%/show_queue.c %D%/show_system.c \
 	%D%/spool_client.h
 CONTROL_LIBS = control/libcontrol.a spool/libspool.a common/daemon/libdaemon.a common/mail/libmail.a $(BASE_LIBS) \
 	$(JANSSON_LIBS) $(DB_LIBS) $(CRYPTO_LIBS) $(SYS_LIBS)

@@ -2,6 +2,7 @@
 #define PABAL_CONTROL_SHOW_H
 
 #include "common/ipc/proto_job.h"
+#include "common/ipc/proto_key.h"
 #include "common/ipc/proto_master.h"
 #include "common/ipc/proto_spool.h"
 #include "control/format.h"
@@ -28,6 +29,14 @@ json_t *show_destinations_json(const struct job_status_reply *s);
 void show_status(struct buf *b, const struct master_status_reply *s, const struct spool_stats_reply *spool,
     uint64_t now, bool verbose);
 json_t *show_status_json(const struct master_status_reply *s, const struct spool_stats_reply *spool);
+
+/*
+ * A table of certificates. What needs attention (show_cert_state(): the text, NULL for nothing) stands in its last
+ * column: it ends within warning seconds, has ended, is not valid yet, or cannot be used.
+ */
+const char *show_cert_state(const struct key_item *i, uint64_t now, uint64_t warning, struct buf *room);
+void show_certs(struct buf *b, const struct key_list_reply *l, uint64_t now, uint64_t warning);
+json_t *show_certs_json(const struct key_list_reply *l, uint64_t now, uint64_t warning);
 
 /* "name=value" lines. */
 void show_stats(struct buf *b, const struct spool_stats_reply *s);
