@@ -5,6 +5,7 @@ dist_man_MANS += %D%/pabal-smtpd.8
 dist_man_MANS += %D%/pabal-pop3d.8
 dist_man_MANS += %D%/pabal.1
 dist_man_MANS += %D%/pabal-accountd.8
+dist_man_MANS += %D%/pabal-keyd.8
 dist_man_MANS += %D%/pabal-dnsd.8
 dist_man_MANS += %D%/pabal-spool.5
 dist_man_MANS += %D%/pabal-imapd.8

@@ -134,6 +134,7 @@ int dirs_prepare(const struct conf *c, const struct idents *ids, struct buf *why
 		{ "the directory", empty, geteuid(), getegid(), 0555, 0222, 0555, "who starts pabal-master" },
 		{ "spool_dir", c->spool_dir, ids->uid[ROLE_SPOOLD], ids->gid[ROLE_SPOOLD], 0700, 077, 0700, "spoold" },
 		{ "state_dir", c->state_dir, ids->uid[ROLE_ACCOUNTD], ids->gid[ROLE_ACCOUNTD], 0700, 077, 0700, "accountd" },
+		{ "key_dir", c->key_dir, ids->uid[ROLE_KEYD], ids->gid[ROLE_KEYD], 0700, 077, 0700, "keyd" },
 	};
 	int r = 0;
 
@@ -169,7 +170,7 @@ int dirs_lock(const struct conf *c, int *fd_r, struct buf *why)
 		(void)nanosleep(&lock_pause, NULL);
 	}
 	buf_addf(why, "Pabal runs already with the run_dir %s (process %s): stop it first, or give this one its own "
-	    "run_dir, spool_dir and state_dir", c->run_dir, pid[0] != '\0' ? pid : "unknown");
+	    "run_dir, spool_dir, state_dir and key_dir", c->run_dir, pid[0] != '\0' ? pid : "unknown");
 	(void)close(fd);
 	return ERR_EXISTS;
 }
@@ -186,7 +187,7 @@ void dirs_lock_pid(int fd, long pid)
 
 int dirs_unused(const struct conf *c, struct buf *why)
 {
-	const char *const paths[] = { c->spool_dir, c->state_dir };
+	const char *const paths[] = { c->spool_dir, c->state_dir, c->key_dir };
 
 	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
 		int fd = open(paths[i], O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = -1;

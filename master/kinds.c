@@ -16,6 +16,7 @@
 const struct kind kinds[] = {
 	{ ROLE_SPOOLD, "spool", 1, STAGE_CORES, true, true },
 	{ ROLE_ACCOUNTD, "accountd", 2, STAGE_CORES, true, true },
+	{ ROLE_KEYD, "keyd", 10, STAGE_CORES, true, true },
 	{ ROLE_DNSD, "dnsd", 3, STAGE_CORES, false, false },
 	{ ROLE_QMGR, "qmgr", 4, STAGE_QMGR, false, true },
 	{ ROLE_DELIVER_LOCAL, "deliver", 5, STAGE_AGENTS, false, false },
@@ -41,6 +42,7 @@ unsigned kind_workers(const struct conf *c, enum role role)
 	case ROLE_ACCOUNTD:
 	case ROLE_DNSD:
 	case ROLE_QMGR:
+	case ROLE_KEYD:
 		return 1;
 	case ROLE_DELIVER_LOCAL:
 		return (unsigned)c->deliver_local_workers;
@@ -52,7 +54,6 @@ unsigned kind_workers(const struct conf *c, enum role role)
 		return (unsigned)c->pop3d_workers;
 	case ROLE_IMAPD:
 		return (unsigned)c->imapd_workers;
-	case ROLE_KEYD:
 	case ROLE_NONE:
 	case ROLE_MASTER:
 	case ROLE_CONTROL:
@@ -64,7 +65,7 @@ unsigned kind_workers(const struct conf *c, enum role role)
 
 const char *kind_dir(const struct conf *c, enum role role)
 {
-	return role == ROLE_SPOOLD ? c->spool_dir : role == ROLE_ACCOUNTD ? c->state_dir : NULL;
+	return role == ROLE_SPOOLD ? c->spool_dir : role == ROLE_ACCOUNTD ? c->state_dir : role == ROLE_KEYD ? c->key_dir : NULL;
 }
 
 static int user_of(struct idents *ids, enum role role, struct buf *why)

@@ -28,7 +28,7 @@ extern const unsigned kinds_n;
 const struct kind *kind_of(enum role role);
 /* How many processes of the kind the configuration wants. */
 unsigned kind_workers(const struct conf *c, enum role role);
-/* spoold: spool_dir, accountd: state_dir, others NULL. */
+/* spoold: spool_dir, accountd: state_dir, keyd: key_dir, others NULL. */
 const char *kind_dir(const struct conf *c, enum role role);
 
 /* Who each kind runs as. */

@@ -85,7 +85,7 @@ struct master {
 	unsigned killed;        /* of the stop under way */
 	uint64_t started_us;
 	struct listener *control;
-	int control_fds[ROLE_COUNT];    /* spoold's, accountd's, qmgr's; -1: none */
+	int control_fds[ROLE_COUNT];    /* spoold's, accountd's, keyd's, qmgr's; -1: none */
 	struct visitor_list visitors;
 	struct waiting_list waiting;
 	bool reload_running, reload_again;

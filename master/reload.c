@@ -31,7 +31,7 @@ static void check_fixed(const struct conf *old, const struct conf *c, struct buf
 {
 	const struct { const char *name, *a, *b; } t[] = {
 		{ "spool_dir", old->spool_dir, c->spool_dir }, { "state_dir", old->state_dir, c->state_dir },
-		{ "run_dir", old->run_dir, c->run_dir },
+		{ "key_dir", old->key_dir, c->key_dir }, { "run_dir", old->run_dir, c->run_dir },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(t); i++)
@@ -119,7 +119,7 @@ static void reload_late(void *ctx)
 
 static void swap(struct master *m, struct conf *c, const struct idents *ids, int log_fd)
 {
-	static const enum role with_socket[] = { ROLE_MASTER, ROLE_SPOOLD, ROLE_ACCOUNTD, ROLE_QMGR };
+	static const enum role with_socket[] = { ROLE_MASTER, ROLE_SPOOLD, ROLE_ACCOUNTD, ROLE_KEYD, ROLE_QMGR };
 	struct conf *old = m->conf;
 	const struct listen_sock *s;
 	struct child *ch;

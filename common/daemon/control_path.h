@@ -8,7 +8,7 @@
 
 /*
  * Where the pabal command finds a process that it may ask things: the Unix socket
- * RUN_DIR/NAME.sock, NAME being "master", "spoold", "accountd" or "qmgr". master makes
+ * RUN_DIR/NAME.sock, NAME being "master", "spoold", "accountd", "keyd" or "qmgr". master makes
  * the sockets (root and admin_group only) and hands them to their processes.
  *
  * A path of more than some hundred bytes does not fit a Unix address: whoever binds or

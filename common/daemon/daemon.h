@@ -32,7 +32,7 @@ struct daemon_spec {
 	unsigned nofile;                /* descriptors; 0: 1024 */
 	const struct daemon_peer_spec *peers;   /* ends with role ROLE_NONE */
 	/* Before the sandbox; dirfd is the process's own directory (spoold: spool_dir, accountd:
-	 * state_dir) or -1. 0 or an error that ends the process. May be NULL. */
+	 * state_dir, keyd: key_dir) or -1. 0 or an error that ends the process. May be NULL. */
 	int (*init)(struct daemon *d, int dirfd);
 	int (*start)(struct daemon *d);         /* in the sandbox; may be NULL */
 	/* A listening socket (non-blocking). The process keeps it. May be NULL. */

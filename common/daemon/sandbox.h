@@ -10,7 +10,7 @@
  * The cell of a process. What each kind may do, and nothing else:
  *	everyone   memory, time, its open descriptors, sockets it was handed, signals to itself
  *	NET_OUT    make TCP and UDP sockets and connect them (deliver-remote, dnsd)
- *	FILES      open, write, rename and unlink below the directories it opened before (spoold, accountd)
+ *	FILES      open, write, rename and unlink below the directories it opened before (spoold, accountd, keyd)
  *	THREADS    threads (accountd, spoold)
  * Nobody may execute, trace, mount, change identity, or send a signal to another.
  */

@@ -12,7 +12,8 @@ enum { KEY_ID_SIZE = 32 /* SHA-256 of the SubjectPublicKeyInfo, DER */, KEY_TEXT
 /* code: a negative enum err as u32 */
 #define KEY_FAIL_FIELDS(X) X##_U32(code) X##_STR(text, 1024)
 IPC_MESSAGE(key_fail, 1, KEY_FAIL_FIELDS)
-#define KEY_OK_FIELDS(X) X##_U8(reserved)
+/* name: of the pair that was installed, made or deleted */
+#define KEY_OK_FIELDS(X) X##_STR(name, 64)
 IPC_MESSAGE(key_ok, 2, KEY_OK_FIELDS)
 
 /* ---- keyd -> edge: events, when the channel opens and at each change; each replaces the one before ---- */
@@ -45,21 +46,29 @@ IPC_MESSAGE(key_signature, 13, KEY_SIGNATURE_FIELDS)
 /* ---- pabal, on the control socket ---- */
 #define KEY_LIST_FIELDS(X) X##_U8(reserved)
 IPC_MESSAGE(key_list, 20, KEY_LIST_FIELDS)
-/* A pair of files NAME.crt and NAME.key. error: why it is not in use, else empty. Times in seconds since 1970. */
+/* A file NAME.pem, or a pair NAME.crt and NAME.key. error: what is wrong with it, else empty; with in_use the files
+ * have become bad and what they held before serves on. Neither: others serve its names better. Times in seconds since
+ * 1970. */
 #define KEY_ITEM_FIELDS(X) X##_STR(name, 64) X##_STR(error, 256) X##_LIST(key_name, names, 1000) X##_STR(type, 32) \
-	X##_U64(not_before) X##_U64(not_after) X##_STR(issuer, 256) X##_U8(self_signed) X##_U8(is_default) \
+	X##_U64(not_before) X##_U64(not_after) X##_STR(issuer, 256) X##_U8(self_signed) X##_U8(in_use) X##_U8(is_default) \
 	X##_U8(certificates) X##_BYTES(key, 32) X##_BYTES(fingerprint, 32)
 WIRE_DECLARE(key_item, KEY_ITEM_FIELDS)
 #define KEY_LIST_REPLY_FIELDS(X) X##_LIST(key_item, items, 1000)
 IPC_MESSAGE(key_list_reply, 21, KEY_LIST_REPLY_FIELDS)
-/* chain: PEM; the private key's file comes as the descriptor and is read by keyd alone. Replaces both at once,
- * after it was checked that they belong together. -> key_ok */
+/* chain: PEM; the private key's file comes as the descriptor and is read by keyd alone. name empty: made of the
+ * certificate's first name. Replaces both at once, after it was checked that they belong together. -> key_ok */
 #define KEY_INSTALL_FIELDS(X) X##_STR(name, 64) X##_BYTES(chain, 262144)
 IPC_MESSAGE(key_install, 22, KEY_INSTALL_FIELDS)
-/* A new key (type "ecdsa", "rsa" or "ed25519") and a certificate that it signs itself for the names. -> key_ok */
+/* A new key (type "ecdsa", "rsa" or "ed25519") and a certificate that it signs itself for the names. name empty: as
+ * above; days 0: ten years. -> key_ok */
 #define KEY_SELF_SIGN_FIELDS(X) X##_STR(name, 64) X##_STR(type, 32) X##_LIST(key_name, names, 100) X##_U32(days)
 IPC_MESSAGE(key_self_sign, 23, KEY_SELF_SIGN_FIELDS)
 #define KEY_DELETE_FIELDS(X) X##_STR(name, 64)
 IPC_MESSAGE(key_delete, 24, KEY_DELETE_FIELDS)
+/* -> key_chain: the certificates in PEM; a private key never leaves keyd */
+#define KEY_EXPORT_FIELDS(X) X##_STR(name, 64)
+IPC_MESSAGE(key_export, 25, KEY_EXPORT_FIELDS)
+#define KEY_CHAIN_FIELDS(X) X##_BYTES(pem, 524288)
+IPC_MESSAGE(key_chain, 26, KEY_CHAIN_FIELDS)
 
 #endif

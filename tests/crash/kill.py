@@ -12,7 +12,7 @@ import harness as h
 from harness import ok, same
 
 COUNT = int(os.environ.get("CRASH_MESSAGES", "2000"))
-ROLES = ["spoold", "smtpd", "qmgr", "deliver-local", "accountd", "deliver-remote", "dnsd", "pop3d", "imapd"]
+ROLES = ["spoold", "smtpd", "qmgr", "deliver-local", "accountd", "keyd", "deliver-remote", "dnsd", "pop3d", "imapd"]
 
 
 class Sender(threading.Thread):

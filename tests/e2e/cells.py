@@ -5,7 +5,7 @@ import re
 import harness as h
 from harness import ok, same
 
-FILES = {"spoold", "accountd"}
+FILES = {"spoold", "accountd", "keyd"}
 NET = {"deliver-remote", "dnsd"}
 
 

@@ -88,13 +88,13 @@ int main(int argc, char **argv)
 		if (r != ROLE_NONE)
 			peers[n++] = (struct daemon_peer_spec){ (enum role)r, NULL, on_open, on_close };
 	spec.peers = peers;
-	spec.cell = spec.role == ROLE_SPOOLD || spec.role == ROLE_ACCOUNTD ? CELL_FILES | CELL_THREADS :
+	spec.cell = spec.role == ROLE_SPOOLD || spec.role == ROLE_ACCOUNTD ? CELL_FILES | CELL_THREADS : spec.role == ROLE_KEYD ? CELL_FILES :
 	    spec.role == ROLE_DNSD || spec.role == ROLE_DELIVER_REMOTE ? CELL_NET_OUT : 0;
 	spec.start = on_start;
 	spec.listener = on_listener;
 	spec.reload = on_reload;
 	spec.stop = on_stop;
 	spec.control_proto = spec.role == ROLE_SPOOLD ? "spool" : spec.role == ROLE_ACCOUNTD ? "account" :
-	    spec.role == ROLE_QMGR ? "job" : NULL;
+	    spec.role == ROLE_KEYD ? "key" : spec.role == ROLE_QMGR ? "job" : NULL;
 	return daemon_run(argc, argv, &spec);
 }

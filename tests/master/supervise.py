@@ -30,7 +30,7 @@ class Fakes:
             os.symlink(fake, os.path.join(self.libexec, name))
         self.base = ["hostname = mx.daum.test", "spool_dir = %s/spool" % self.dir, "state_dir = %s/state" % self.dir,
                      "run_dir = " + self.run, "log_file = " + self.log,
-                     "uid_base = %d" % (61000 if h.ROOT and user is None else 0)]
+                     "uid_base = %d" % (61000 if h.ROOT and user is None else 0), "key_dir = %s/keys" % self.dir]
         self.user = user
         if user is not None:
             os.chown(self.dir, user, user)
@@ -105,16 +105,16 @@ def basics():
     procs = s.procs()
     same(set(procs), {r + "[0]" for r in h.PROGRAMS} | {"smtpd[1]"}, "every process is there")
     ok(all(p[1] == "ready" and p[2] == 0 for p in procs.values()), "all are ready", procs)
-    g = h.wait_for("an smtpd that answers with its peers", lambda: (greeting(a, 2525) or "").count("peers=2") and greeting(a, 2525))
-    ok(re.match(r"smtpd\[[01]\] pid=\d+ uid=\d+ peers=2 host=mx.daum.test limit=50", g), "smtpd got its socket, peers and host name", g)
+    g = h.wait_for("an smtpd that answers with its peers", lambda: (greeting(a, 2525) or "").count("peers=3") and greeting(a, 2525))
+    ok(re.match(r"smtpd\[[01]\] pid=\d+ uid=\d+ peers=3 host=mx.daum.test limit=50", g), "smtpd got its socket, peers and host name", g)
     ok((greeting(a, 2143) or "").startswith("imapd[0]"), "imapd got its socket")
     if h.ROOT:
         ok("uid=61007 " in g, "smtpd runs as its own user", g)
     else:
         ok("not started as root" in s.text(), "without root it says so")
-    # arrows with two smtpd: 2*2 + 2 + 3 + 3 + 2 + 2, each opened at both ends
-    s.wait("fake: open peer=", 2 * 16)
-    same(len(re.findall("fake: open peer=", s.text())), 32, "each arrow was wired once")
+    # arrows with two smtpd: 2*3 + 2 + 3 + 3 + 3 + 3, each opened at both ends
+    s.wait("fake: open peer=", 2 * 20)
+    same(len(re.findall("fake: open peer=", s.text())), 40, "each arrow was wired once")
     same(len(re.findall("secret=32", s.text())), 2, "accountd and spoold know the secret, nobody else")
     if h.ROOT:
         opened = set(re.findall(r"peer=(\S+) uid=(\d+)", s.text()))
@@ -136,7 +136,7 @@ def restart(s, a):
     s.wait(r"ready process=spoold\[0\]", 2)
     same(s.procs()["spoold[0]"][2], 1, "spoold was started again")
     s.wait("fake: open peer=", opened + 2 * 7)
-    h.wait_for("smtpd to have its peers again", lambda: "peers=2" in (greeting(a, 2525) or ""))
+    h.wait_for("smtpd to have its peers again", lambda: "peers=3" in (greeting(a, 2525) or ""))
     ok(True, "all its peers have a new channel to it")
     same(len(set(re.findall(r"started process=smtpd\[0\]", s.text()))), 1, "the others were not started again")
     os.kill(s.procs()["smtpd[1]"][0], signal.SIGKILL)
@@ -153,7 +153,7 @@ def reload(s, a):
     with open(s.conf, "a") as f:
         f.write("hop_limit = 77\n")
     same(s.ask("reload"), (0, "ok reloaded\n"), "a reload is answered when it is done")
-    same(len(re.findall("fake: reload limit=77 was=50", s.text())), 10, "every process took it")
+    same(len(re.findall("fake: reload limit=77 was=50", s.text())), 11, "every process took it")
     ok("limit=77" in greeting(a, 2525), "an edge works by it")
     good = open(s.conf).read()
     with open(s.conf, "a") as f:
@@ -197,7 +197,7 @@ def broken_link(s, a):
     same(s.ask("reload")[0], 0, "a reload after which smtpd closes its channel to spoold")
     s.wait(r"the channel between smtpd\[\d\] and spoold\[0\] was closed while both live", 2)
     for _ in range(2):
-        h.wait_for("both channels again", lambda: "peers=2" in (greeting(a, 2525) or ""))
+        h.wait_for("both channels again", lambda: "peers=3" in (greeting(a, 2525) or ""))
     ok(True, "a channel that broke between two living processes is made anew")
     same(len(re.findall("was closed while both live", s.text())), 2, "once for each, though both ends tell of it")
 
@@ -218,7 +218,7 @@ def hangs():
     s = Fakes("hop_limit = 666\nstop_timeout = 1s\n").start()
     s.proc.send_signal(signal.SIGTERM)
     same(s.proc.wait(60), 0, "processes that do not end are killed")
-    same(len(re.findall("killed process=", s.text())), 9, "each with a line in the log")
+    same(len(re.findall("killed process=", s.text())), 10, "each with a line in the log")
 
 
 def orphans():
@@ -321,7 +321,7 @@ def unprivileged():
         return
     a = h.address(2)
     s = Fakes(listens(a, 2525), user=65534).start()
-    ok("uid=65534 peers=2" in h.wait_for("peers", lambda: "peers=2" in (greeting(a, 2525) or "") and greeting(a, 2525)), "it runs without root, too")
+    ok("uid=65534 peers=3" in h.wait_for("peers", lambda: "peers=3" in (greeting(a, 2525) or "") and greeting(a, 2525)), "it runs without root, too")
     same(len(re.findall("warn: not started as root", s.text())), 1, "and says once what that means")
     s.proc.send_signal(signal.SIGTERM)
     same(s.proc.wait(30), 0, "and stops")

@@ -40,14 +40,14 @@ static void symmetry(void **state)
 			assert_row(i, found == (counts[r] != 0));
 		}
 	}
-	/* smtpd 3*2, qmgr 2, deliver-local 2*3, deliver-remote 3, pop3d 2; each from two ends */
-	assert_int_equal(total, 2 * (6 + 2 + 6 + 3 + 2));
+	/* smtpd 3*3, qmgr 2, deliver-local 2*3, deliver-remote 3, pop3d 3; each from two ends */
+	assert_int_equal(total, 2 * (9 + 2 + 6 + 3 + 3));
 }
 
 static void rows(void **state)
 {
 	static const struct { enum role role; unsigned n; } t[] = {
-		{ ROLE_SMTPD, 2 }, { ROLE_DELIVER_LOCAL, 3 }, { ROLE_DELIVER_REMOTE, 3 }, { ROLE_POP3D, 2 },
+		{ ROLE_SMTPD, 3 }, { ROLE_DELIVER_LOCAL, 3 }, { ROLE_DELIVER_REMOTE, 3 }, { ROLE_POP3D, 3 }, { ROLE_KEYD, 3 + 1 },
 		{ ROLE_DNSD, 1 }, { ROLE_QMGR, 5 }, { ROLE_SPOOLD, 3 + 1 + 2 + 1 + 1 }, { ROLE_ACCOUNTD, 3 + 1 + 2 + 1 },
 		{ ROLE_MASTER, 0 }, { ROLE_NONE, 0 }, { ROLE_CONTROL, 0 },
 	};
@@ -59,7 +59,7 @@ static void rows(void **state)
 		assert_row(i, links_of(t[i].role, l) == t[i].n);
 	/* edges are never linked with each other, and never serve */
 	for (unsigned i = 0; i < links_of(ROLE_SMTPD, l); i++)
-		assert_row(i, !l[i].serves && (l[i].peer == ROLE_SPOOLD || l[i].peer == ROLE_ACCOUNTD));
+		assert_row(i, !l[i].serves && (l[i].peer == ROLE_SPOOLD || l[i].peer == ROLE_ACCOUNTD || l[i].peer == ROLE_KEYD));
 	/* no more than asked for is written */
 	memset(l, 0, sizeof(l));
 	assert_int_equal(plumb_links(ROLE_SPOOLD, counts, l, 2), 8);
@@ -72,6 +72,7 @@ static void uids(void **state)
 	static const struct { enum role role; unsigned n; } t[] = {
 		{ ROLE_SPOOLD, 1 }, { ROLE_ACCOUNTD, 2 }, { ROLE_DNSD, 3 }, { ROLE_QMGR, 4 }, { ROLE_DELIVER_LOCAL, 5 },
 		{ ROLE_DELIVER_REMOTE, 6 }, { ROLE_SMTPD, 7 }, { ROLE_POP3D, 8 }, { ROLE_IMAPD, 9 },
+		{ ROLE_KEYD, 10 },
 	};
 	struct buf e = BUF_INIT(4096);
 	struct idents ids = { .root = false };
