@@ -3,7 +3,7 @@
 #include "common/mail/queueid.h"
 #include "spool/spool_internal.h"
 
-enum { TRACE_TEXT_MAX = 1024 };
+enum { TRACE_TEXT_MAX = 1024, RCPTS_SINGLY = 100 };
 
 static uint64_t us_to_s(uint64_t us)
 {
@@ -36,7 +36,7 @@ int apply_trace(struct apply *ap, uint64_t msgid, const char *event, const char 
 	buf_addv(&text, fmt, args);
 	va_end(args);
 	t.text = slice_sub(buf_slice(&text), 0, TRACE_TEXT_MAX);
-	r = IX_PUT(ap->s, IX_TRACE, &k, ix_trace, &t);
+	r = IX_PUT_NEW(ap->s, IX_TRACE, &k, ix_trace, &t);
 	buf_free(&text);
 	return r;
 }
@@ -65,7 +65,7 @@ static int due_set(struct spool *s, uint64_t msgid, struct ix_msg *m, uint64_t d
 	if (due == 0)
 		return 0;
 	k = key_u64_u64(due, msgid);
-	return index_put(s->ix, IX_DUE, key_slice(&k), slice_of(NULL, 0));
+	return index_put_new(s->ix, IX_DUE, key_slice(&k), slice_of(NULL, 0));
 }
 
 struct earliest {
@@ -106,33 +106,48 @@ static int reschedule(struct spool *s, uint64_t msgid, struct ix_msg *m)
 	return r != 0 ? r : due_set(s, msgid, m, e.due);
 }
 
-/* The message leaves the queue; its trace stays. */
-static int msg_remove(struct apply *ap, uint64_t msgid, struct ix_msg *m)
+/* One by one they need no look into the table, where most of them never were. */
+static int rcpts_remove(struct spool *s, uint64_t msgid, const struct ix_msg *m)
+{
+	struct ix_key k = key_u64(msgid);
+	size_t n;
+	int r = 0;
+
+	if (m->nrcpts > RCPTS_SINGLY)
+		return index_del_prefix(s->ix, IX_RCPT, key_slice(&k), SIZE_MAX, &n);
+	for (uint32_t i = 0; r == 0 && i < m->nrcpts; i++) {
+		k = key_u64_u32(msgid, i);
+		r = index_del(s->ix, IX_RCPT, key_slice(&k));
+	}
+	return r == ERR_NOTFOUND ? ERR_CORRUPT : r;
+}
+
+/* The message leaves the queue; its trace stays. rows: of its body that were added just now. */
+static int msg_remove(struct apply *ap, uint64_t msgid, struct ix_msg *m, int rows)
 {
 	struct spool *s = ap->s;
 	struct ix_key k = key_u64(msgid);
 	size_t n;
 	int r;
 
-	if ((r = due_set(s, msgid, m, 0)) != 0 ||
-	    (r = index_del_prefix(s->ix, IX_RCPT, key_slice(&k), SIZE_MAX, &n)) != 0 ||
+	if ((r = due_set(s, msgid, m, 0)) != 0 || (r = rcpts_remove(s, msgid, m)) != 0 ||
 	    (m->added != 0 && (r = index_del_prefix(s->ix, IX_ADDED, key_slice(&k), SIZE_MAX, &n)) != 0) ||
 	    (r = index_del(s->ix, IX_QUEUE, key_slice(&k))) != 0)
 		return r;
 	s->n.queued--;
-	if ((r = body_ref(ap, m->bodyid, -1)) != 0)
+	if ((r = body_ref(ap, m->bodyid, rows - 1)) != 0)
 		return r;
 	return apply_trace(ap, msgid, "removed", "queue entry is done");
 }
 
 /* Writes the message back, or removes it when nothing is left to do. */
-static int msg_settle(struct apply *ap, uint64_t msgid, struct ix_msg *m)
+static int msg_settle(struct apply *ap, uint64_t msgid, struct ix_msg *m, int rows)
 {
 	int r;
 
 	if (m->pending == 0)
-		return msg_remove(ap, msgid, m);
-	if ((r = reschedule(ap->s, msgid, m)) != 0)
+		return msg_remove(ap, msgid, m, rows);
+	if ((r = body_ref(ap, m->bodyid, rows)) != 0 || (r = reschedule(ap->s, msgid, m)) != 0)
 		return r;
 	return msg_put(ap->s, msgid, m);
 }
@@ -140,9 +155,11 @@ static int msg_settle(struct apply *ap, uint64_t msgid, struct ix_msg *m)
 static int new_rcpt(struct apply *ap, uint64_t msgid, struct ix_msg *m, const struct op_rcpt *in)
 {
 	struct ix_rcpt rc = { .addr = in->addr, .orcpt = in->orcpt, .notify = in->notify, .due = us_to_s(ap->time_us) };
+	struct ix_key k;
 
 	m->pending++;
-	return rcpt_put(ap->s, msgid, m->nrcpts++, &rc);
+	k = key_u64_u32(msgid, m->nrcpts++);
+	return IX_PUT_NEW(ap->s, IX_RCPT, &k, ix_rcpt, &rc);
 }
 
 /* ---- ACCEPT ---- */
@@ -152,6 +169,7 @@ int apply_accept(struct apply *ap, const struct op_accept *op)
 	struct spool *s = ap->s;
 	struct ix_msg m = { .bodyid = op->body.bodyid, .created_us = ap->time_us, .ret = op->ret, .sender = op->sender,
 		.origin = op->origin, .envid = op->envid, .message_id = op->message_id };
+	struct ix_key k = key_u64(op->msgid);
 	int r;
 
 	if (op->msgid != op->body.bodyid || op->rcpts_n == 0)
@@ -162,7 +180,7 @@ int apply_accept(struct apply *ap, const struct op_accept *op)
 		if ((r = new_rcpt(ap, op->msgid, &m, &op->rcpts[i])) != 0)
 			return r;
 	s->n.queued++;
-	if ((r = due_set(s, op->msgid, &m, due_of(us_to_s(ap->time_us)))) != 0 || (r = msg_put(s, op->msgid, &m)) != 0)
+	if ((r = due_set(s, op->msgid, &m, due_of(us_to_s(ap->time_us)))) != 0 || (r = IX_PUT_NEW(s, IX_QUEUE, &k, ix_msg, &m)) != 0)
 		return r;
 	return apply_trace(ap, op->msgid, "accepted", "from=<%s> size=%llu nrcpt=%u %s", op->sender.len != 0 ? log_esc(op->sender) : "",
 	    (unsigned long long)op->body.size, op->rcpts_n, op->origin.len != 0 ? log_esc(op->origin) : "");
@@ -231,7 +249,7 @@ int apply_outcome(struct apply *ap, const struct op_outcome *op)
 		if ((r = apply_result(ap, op->msgid, &m, &op->results[i])) != 0)
 			return r;
 	m.flags |= op->set_flags;
-	return msg_settle(ap, op->msgid, &m);
+	return msg_settle(ap, op->msgid, &m, 0);
 }
 
 /* ---- DELIVER ---- */
@@ -275,13 +293,13 @@ static int deliver_rcpt(struct apply *ap, uint64_t msgid, struct ix_msg *m, cons
 	m->pending--;
 	if (d->adds_n == 0 && (r = apply_trace(ap, msgid, rc.state == RCPT_DONE ? "done" : "expanded", "to=<%s>", log_esc(rc.addr))) != 0)
 		return r;
-	return rcpt_put(s, msgid, d->index, &rc);
+	return last ? 0 : rcpt_put(s, msgid, d->index, &rc);
 }
 
 int apply_deliver(struct apply *ap, const struct op_deliver *op)
 {
 	struct spool *s = ap->s;
-	struct ix_key k = key_u64(op->msgid), bk;
+	struct ix_key k = key_u64(op->msgid);
 	struct ix_msg m;
 	struct ix_body b;
 	bool last;
@@ -292,17 +310,16 @@ int apply_deliver(struct apply *ap, const struct op_deliver *op)
 	last = m.pending == op->rcpts_n;
 	for (uint32_t i = 0; i < op->rcpts_n; i++)
 		last = last && op->rcpts[i].forwards_n == 0;
-	bk = key_u64(m.bodyid);
-	if ((r = IX_GET(s, IX_BODY, &bk, ix_body, s->arena, &b)) != 0)
+	if ((r = spool_body_get(s, m.bodyid, &b)) != 0)
 		return r == ERR_NOTFOUND ? ERR_CORRUPT : r;
 	for (uint32_t i = 0; i < op->rcpts_n; i++) {
 		if ((r = deliver_rcpt(ap, op->msgid, &m, &b, &op->rcpts[i], last)) != 0)
 			return r;
 		rows += (int)op->rcpts[i].adds_n;
 	}
-	if (rows != 0 && ((r = body_ref(ap, m.bodyid, rows)) != 0 || (r = body_put_summary(ap, m.bodyid, op->cached)) != 0))
+	if (rows != 0 && (r = body_put_summary(ap, m.bodyid, op->cached)) != 0)
 		return r;
-	return msg_settle(ap, op->msgid, &m);
+	return msg_settle(ap, op->msgid, &m, rows);
 }
 
 /* ---- QUEUE_DO ---- */
@@ -379,11 +396,11 @@ static int queue_one(struct apply *ap, uint8_t verb, uint64_t msgid)
 		break;
 	case QUEUE_DELETE:
 		r = apply_trace(ap, msgid, "deleted", "by the administrator");
-		return r != 0 ? r : msg_remove(ap, msgid, &m);
+		return r != 0 ? r : msg_remove(ap, msgid, &m, 0);
 	default:
 		return ERR_CORRUPT;
 	}
-	return r != 0 ? r : msg_settle(ap, msgid, &m);
+	return r != 0 ? r : msg_settle(ap, msgid, &m, 0);
 }
 
 int apply_queue(struct apply *ap, const struct op_queue *op)

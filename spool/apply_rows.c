@@ -64,13 +64,13 @@ static void count_row(struct spool *s, struct ix_mailbox *m, const struct row *r
 	s->n.rows += (uint64_t)(int64_t)sign;
 }
 
-static int row_put(struct spool *s, uint64_t mailbox, const struct row *r)
+static int row_put(struct spool *s, uint64_t mailbox, const struct row *r, bool new_)
 {
 	struct ix_key k = key_u64_u32(mailbox, r->uid);
 	uint8_t val[ROW_VALUE_SIZE];
 
 	row_encode(val, r);
-	return index_put(s->ix, IX_ROW, key_slice(&k), slice_of(val, sizeof(val)));
+	return (new_ ? index_put_new : index_put)(s->ix, IX_ROW, key_slice(&k), slice_of(val, sizeof(val)));
 }
 
 static int mailbox_load(struct apply *ap, uint64_t id, struct ix_mailbox *m_r)
@@ -91,7 +91,7 @@ static int add_row(struct apply *ap, uint64_t id, struct ix_mailbox *m, const st
 		row_pack(&c->rows, row);
 		c->uidnext = m->uidnext;
 	}
-	return row_put(ap->s, id, row);
+	return row_put(ap->s, id, row, true);
 }
 
 int mailbox_add_row(struct apply *ap, uint64_t id, struct row *row)
@@ -155,7 +155,7 @@ static int store_rows(struct apply *ap, const struct op_store *op, struct ix_mai
 		count_row(ap->s, m, &row, 1);
 		if (c != NULL)
 			row_pack(&c->rows, &row);
-		r = row_put(ap->s, op->mailbox, &row);
+		r = row_put(ap->s, op->mailbox, &row, false);
 	}
 	return r;
 }

@@ -150,7 +150,7 @@ int body_add(struct apply *ap, const struct op_body *b, uint32_t refs)
 	}
 	s->n.bodies++;
 	s->n.body_bytes += b->size;
-	return IX_PUT(s, IX_BODY, &k, ix_body, &ib);
+	return IX_PUT_NEW(s, IX_BODY, &k, ix_body, &ib);
 }
 
 /* The segment holds something deleted, from now on. */
@@ -169,9 +169,11 @@ int body_ref(struct apply *ap, uint64_t bodyid, int delta)
 	struct spool *s = ap->s;
 	struct ix_key k = key_u64(bodyid);
 	struct ix_body ib;
-	int r = IX_GET(s, IX_BODY, &k, ix_body, s->arena, &ib);
+	int r;
 
-	if (r != 0)
+	if (delta == 0)
+		return 0;
+	if ((r = spool_body_get(s, bodyid, &ib)) != 0)
 		return r == ERR_NOTFOUND ? ERR_CORRUPT : r;
 	if (ib.refs == 0 || (delta < 0 && ib.refs < (uint32_t)-delta))
 		return ERR_CORRUPT;
@@ -198,7 +200,7 @@ int apply_moved(struct apply *ap, const struct op_moved *op)
 	struct spool *s = ap->s;
 	struct ix_key k = key_u64(op->bodyid);
 	struct ix_body ib;
-	int r = IX_GET(s, IX_BODY, &k, ix_body, s->arena, &ib);
+	int r = spool_body_get(s, op->bodyid, &ib);
 
 	if (r == ERR_NOTFOUND)
 		return 0;               /* reaped since */
@@ -220,11 +222,10 @@ int apply_moved(struct apply *ap, const struct op_moved *op)
 int spool_body_get(struct spool *s, uint64_t bodyid, struct ix_body *b_r)
 {
 	struct ix_key k = key_u64(bodyid);
-	struct arena *a = arena_new(4096);
-	int r = a != NULL ? IX_GET(s, IX_BODY, &k, ix_body, a, b_r) : ERR_NOMEM;
+	struct slice val;
+	int r = index_peek(s->ix, IX_BODY, key_slice(&k), &val);
 
-	arena_free(&a);
-	return r;
+	return r != 0 ? r : IX_DECODE(val, ix_body, NULL, b_r);
 }
 
 int spool_body_read(struct spool *s, const struct ix_body *b, uint64_t off, uint32_t len, uint8_t *dst)

@@ -220,10 +220,28 @@ int spool_checkpoint(struct spool *s, unsigned kbytes)
 
 	if (s->in_batch)
 		return ERR_STATE;
-	r = index_checkpoint(s->ix, kbytes);
+	r = kbytes == 0 ? index_checkpoint(s->ix) : index_checkpoint_start(s->ix, kbytes);
 	if (r == ERR_CORRUPT)
 		index_broken(s);
 	return r;
+}
+
+int spool_settle(struct spool *s, size_t n, bool *more_r)
+{
+	int r;
+
+	*more_r = false;
+	if (s->in_batch || s->dead)
+		return ERR_STATE;
+	r = index_settle(s->ix, n, more_r);
+	if (r == ERR_CORRUPT)
+		index_broken(s);
+	return r;
+}
+
+bool spool_settling(const struct spool *s)
+{
+	return index_settling(s->ix);
 }
 
 const struct ix_counters *spool_counters(const struct spool *s)

@@ -1,168 +1,183 @@
 /*
- * The tables in Berkeley DB 5.3. Nothing else in the tree includes db.h.
+ * The index: what changed lately in memory, the rest in the tables below
+ * (index_db.h, Berkeley DB).
  *
- * DB_PRIVATE and no locking subsystem: one process, one thread, so there are no
- * locks to run out of, however many rows one transaction changes. Commits use
- * DB_TXN_NOSYNC; write-ahead logging still holds, so that recovery always finds a
- * whole commit. An error that leaves the environment unusable (DB_RUNRECOVERY) is
- * ERR_CORRUPT: the caller gives up and starts anew. While it is opened the reason
- * is looked at: a disk that is full damages nothing.
+ * A layer is a sorted tree for each table. Changes go into the upper one. When it has
+ * grown, it becomes the lower one at the begin of a transaction, and from then on
+ * its entries are written into the tables in key order, some at the begin of each
+ * transaction (so that nobody waits for a whole layer), in one transaction
+ * of Berkeley DB. The counters with the LSN applied are an entry like others, so the tables
+ * are always as of a commit, and after a crash the log has the rest.
+ *
+ * Most of what the queue writes is deleted a few milliseconds later. It never gets below the
+ * upper layer: a key that was new and is deleted again leaves nothing to be written.
+ *
+ * Entries live in their layer's arena. What they were at the begin of the transaction
+ * is kept in a list, so that an abort can put it back.
  */
 #include "spool/index.h"
 
-#include <db.h>
-#include <errno.h>
+#include <bsd/sys/tree.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-#include "common/base/log.h"
+#include "spool/index_db.h"
 
-enum {
-	LOG_BUFFER = 2 * 1024 * 1024, LOG_FILE_MAX = 32 * 1024 * 1024,
-	BULK_SIZE = 256 * 1024, PAGE_SIZE = 4096,
+struct entry {
+	RB_ENTRY(entry) link;
+	uint64_t head;          /* the key's first 8 bytes, to compare quickly */
+	uint64_t txn;           /* the transaction that has saved it */
+	const uint8_t *val;
+	uint32_t klen, vlen;
+	bool gone;              /* deleted here */
+	bool fresh;             /* the key is not in what lies below */
+	uint8_t key[];
+};
+RB_HEAD(entry_tree, entry);
+
+struct layer {
+	struct entry_tree t[IX_COUNT];
+	struct arena *arena;
+	size_t entries;
+};
+
+/* What an entry was before this transaction. */
+struct undo {
+	struct entry *e;
+	enum index_table t;
+	bool added, gone, fresh;
+	uint32_t vlen;
+	const uint8_t *val;
 };
 
 struct spool_index {
-	DB_ENV *env;
-	DB_TXN *txn;
-	DB *db[IX_COUNT];
-	uint8_t *bulk;          /* BULK_SIZE bytes */
-	bool bulk_busy;
-	bool full;              /* the disk was full when the environment became unusable */
-	index_watch_fn *watch;  /* may be NULL */
+	struct index_db *db;
+	struct layer *up, *low;         /* low: being written, or NULL */
+	enum index_table low_t;         /* where writing it goes on; low_e NULL: at the first */
+	struct entry *low_e;
+	size_t layer_bytes;             /* at which the upper one is full */
+	size_t owed;                    /* entries to be written before the next transaction */
+	bool in_txn;
+	bool broken;                    /* the tables cannot be used any more */
+	uint64_t txn;
+	struct buf undo;                /* struct undo */
+	index_watch_fn *watch;          /* may be NULL */
 	void *watch_ctx;
 };
 
-static const char *const names[IX_COUNT] = {
-	[IX_META] = "meta", [IX_BODY] = "body", [IX_FILE] = "file", [IX_DEAD] = "dead",
-	[IX_SUMMARY] = "summary", [IX_QUEUE] = "queue", [IX_RCPT] = "rcpt", [IX_DUE] = "due",
-	[IX_ADDED] = "added", [IX_TRACE] = "trace", [IX_ACCOUNT] = "account", [IX_NAME] = "name",
-	[IX_MAILBOX] = "mailbox", [IX_ROW] = "row", [IX_VANISHED] = "vanished", [IX_SEGMENT] = "segment",
+enum {
+	LAYER_MIN = 256 * 1024, LAYER_MAX = 16 * 1024 * 1024,
+	OWED_MIN = 32, OWED_PER_CHANGE = 2, LAYERS_MAX = 4, ENTRY_COST = 32, UNDO_MAX = 1 << 30,
 };
+#define LAYER_ARENA_MAX ((size_t)SIZE_MAX / 2)
+static size_t layer_override;
 
-const char *index_table_name(enum index_table t)
+void index_set_layer(size_t bytes)
 {
-	return (unsigned)t < IX_COUNT ? names[t] : "unknown";
+	layer_override = bytes;
 }
 
-static void on_message(const DB_ENV *env, const char *prefix, const char *msg)
+/* What a call to the tables said. */
+static int told(struct spool_index *ix, int r)
 {
-	(void)env;
-	(void)prefix;
-	log_warn("index: %s", msg);
+	if (r == ERR_CORRUPT)
+		ix->broken = true;
+	return r;
 }
 
-/* DB_RUNRECOVERY is all that callers of Berkeley DB get to see; the reason is only told here. */
-static void on_event(DB_ENV *env, u_int32_t event, void *info)
+static uint64_t key_head(struct slice key)
 {
-	struct spool_index *ix = env->app_private;
+	uint64_t h = 0;
 
-	if (event == DB_EVENT_PANIC && info != NULL && (*(int *)info == ENOSPC || *(int *)info == EDQUOT))
-		ix->full = true;
+	if (key.len >= 8)
+		return get_be64(key.p);
+	for (size_t i = 0; i < key.len; i++)
+		h |= (uint64_t)key.p[i] << (56 - 8 * i);
+	return h;
 }
 
-static int map_error(int e)
+static int compare(uint64_t ha, const uint8_t *a, size_t an, uint64_t hb, const uint8_t *b, size_t bn)
 {
-	switch (e) {
-	case 0:
-		return 0;
-	case DB_NOTFOUND:
-	case DB_KEYEMPTY:
-		return ERR_NOTFOUND;
-	case ENOMEM:
-		return ERR_NOMEM;
-	case ENOSPC:
-	case EDQUOT:
-		errno = e;
-		return ERR_FULL;
-	case DB_RUNRECOVERY:
-	case DB_VERIFY_BAD:
-	case DB_OLD_VERSION:
-	case DB_VERSION_MISMATCH:
-	case DB_PAGE_NOTFOUND:
-	case EINVAL:
-		return ERR_CORRUPT;
-	default:
-		if (e > 0)
-			errno = e;
-		return ERR_IO;
+	size_t n = an < bn ? an : bn;
+	int c;
+
+	if (ha != hb)
+		return ha < hb ? -1 : 1;
+	c = n > 8 ? memcmp(a + 8, b + 8, n - 8) : 0;
+	return c != 0 ? c : (an > bn) - (an < bn);
+}
+
+static int entry_cmp(const struct entry *a, const struct entry *b)
+{
+	return compare(a->head, a->key, a->klen, b->head, b->key, b->klen);
+}
+
+RB_GENERATE_INTERNAL(entry_tree, entry, link, entry_cmp, static UNUSED)
+
+static struct slice entry_key(const struct entry *e)
+{
+	return slice_of(e->key, e->klen);
+}
+
+static struct slice entry_val(const struct entry *e)
+{
+	return slice_of(e->val, e->vlen);
+}
+
+/* The entry with that key; at_least: or the next one. Written out: a key is no entry. */
+static struct entry *layer_find(const struct layer *l, enum index_table t, struct slice key, bool at_least)
+{
+	struct entry *e = l != NULL ? RB_ROOT(&l->t[t]) : NULL, *next = NULL;
+	uint64_t head = key_head(key);
+
+	while (e != NULL) {
+		int c = compare(head, key.p, key.len, e->head, e->key, e->klen);
+
+		if (c == 0)
+			return e;
+		if (c < 0)
+			next = e;
+		e = c < 0 ? RB_LEFT(e, link) : RB_RIGHT(e, link);
 	}
+	return at_least ? next : NULL;
 }
 
-static DBT dbt_of(struct slice s)
+static struct layer *layer_new(void)
 {
-	static uint8_t empty;
+	struct layer *l = calloc(1, sizeof(*l));
 
-	return (DBT){ .data = (void *)(uintptr_t)(s.p != NULL ? s.p : &empty), .size = (u_int32_t)s.len };
-}
-
-static struct slice slice_of_dbt(const DBT *d)
-{
-	return slice_of(d->data, d->size);
-}
-
-static int open_env(struct spool_index *ix, const struct index_conf *conf)
-{
-	uint64_t cache = conf->cache_bytes < 1048576 ? 1048576 : conf->cache_bytes;
-	int e;
-
-	if ((e = db_env_create(&ix->env, 0)) != 0)
-		return e;
-	ix->env->set_errcall(ix->env, on_message);
-	ix->env->app_private = ix;
-	if ((e = ix->env->set_event_notify(ix->env, on_event)) != 0 ||
-	    (e = ix->env->set_cachesize(ix->env, (u_int32_t)(cache >> 30), (u_int32_t)(cache & 0x3fffffff), 1)) != 0 ||
-	    (e = ix->env->set_lg_bsize(ix->env, LOG_BUFFER)) != 0 ||
-	    (e = ix->env->set_lg_max(ix->env, LOG_FILE_MAX)) != 0 ||
-	    (e = ix->env->log_set_config(ix->env, DB_LOG_AUTO_REMOVE, 1)) != 0 ||
-	    (e = ix->env->set_flags(ix->env, DB_TXN_NOSYNC, 1)) != 0)
-		return e;
-	return ix->env->open(ix->env, conf->home, DB_CREATE | DB_PRIVATE | DB_RECOVER | DB_INIT_MPOOL |
-	    DB_INIT_LOG | DB_INIT_TXN, 0600);
-}
-
-static int open_tables(struct spool_index *ix)
-{
-	int e = 0;
-
-	for (unsigned t = 0; e == 0 && t < IX_COUNT; t++) {
-		char file[32];
-
-		(void)snprintf(file, sizeof(file), "%s.db", names[t]);
-		if ((e = db_create(&ix->db[t], ix->env, 0)) == 0 &&
-		    (e = ix->db[t]->set_pagesize(ix->db[t], PAGE_SIZE)) == 0 &&
-		    (e = ix->db[t]->set_flags(ix->db[t], DB_CHKSUM)) == 0)
-			e = ix->db[t]->open(ix->db[t], NULL, file, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT, 0600);
+	if (l != NULL && (l->arena = arena_new(LAYER_ARENA_MAX)) == NULL) {
+		free(l);
+		l = NULL;
 	}
-	return e;
+	return l;
 }
 
-/* What failed to open and is not known to be whole is ERR_CORRUPT; what lacks a resource is not. */
-static int open_error(const struct spool_index *ix, int e)
+static void layer_free(struct layer **l)
 {
-	if (e == EACCES || e == EROFS || e == EMFILE)
-		return ERR_IO;
-	if (ix->full)
-		return ERR_FULL;
-	return e < 0 || e == EINVAL || e == EIO ? ERR_CORRUPT : map_error(e);
+	if (*l == NULL)
+		return;
+	arena_free(&(*l)->arena);
+	free(*l);
+	*l = NULL;
 }
 
 int index_open(struct spool_index **ix_r, const struct index_conf *conf)
 {
-	struct spool_index *ix;
-	int e, r;
+	struct spool_index *ix = calloc(1, sizeof(*ix));
+	int r;
 
-	if (mkdir(conf->home, 0700) != 0 && errno != EEXIST)
-		return errno == ENOSPC ? ERR_FULL : ERR_IO;
-	if ((ix = calloc(1, sizeof(*ix))) == NULL || (ix->bulk = malloc(BULK_SIZE)) == NULL) {
-		free(ix);
+	if (ix == NULL)
 		return ERR_NOMEM;
-	}
-	if ((e = open_env(ix, conf)) == 0)
-		e = open_tables(ix);
-	if (e != 0) {
-		log_warn("index: cannot be opened: %s", db_strerror(e));
-		r = open_error(ix, e);
+	ix->undo = BUF_INIT(UNDO_MAX);
+	ix->layer_bytes = (size_t)(conf->cache_bytes / 8);
+	if (ix->layer_bytes < LAYER_MIN)
+		ix->layer_bytes = LAYER_MIN;
+	if (ix->layer_bytes > LAYER_MAX)
+		ix->layer_bytes = LAYER_MAX;
+	if (layer_override != 0)
+		ix->layer_bytes = layer_override;
+	r = (ix->up = layer_new()) != NULL ? idb_open(&ix->db, conf) : ERR_NOMEM;
+	if (r != 0) {
 		index_close(&ix, false);
 		return r;
 	}
@@ -177,58 +192,163 @@ void index_close(struct spool_index **ixp, bool checkpoint)
 	if (ix == NULL)
 		return;
 	index_abort(ix);
-	if (checkpoint && ix->env != NULL)
-		(void)ix->env->txn_checkpoint(ix->env, 0, 0, DB_FORCE);
-	for (unsigned t = 0; t < IX_COUNT; t++)
-		if (ix->db[t] != NULL)
-			(void)ix->db[t]->close(ix->db[t], checkpoint ? 0 : DB_NOSYNC);
-	if (ix->env != NULL)
-		(void)ix->env->close(ix->env, 0);
-	free(ix->bulk);
+	/* What cannot be written is in the log. */
+	if (checkpoint && ix->db != NULL)
+		checkpoint = index_settle(ix, SIZE_MAX, NULL) == 0;
+	idb_close(&ix->db, checkpoint);
+	layer_free(&ix->up);
+	layer_free(&ix->low);
+	buf_free(&ix->undo);
 	free(ix);
 	*ixp = NULL;
 }
 
+/* ---- from the layers into the tables ---- */
+
+/* The next entry of the lower layer that has to be written, or NULL. */
+static struct entry *low_next(struct spool_index *ix)
+{
+	struct entry *e = ix->low_e;
+
+	for (;;) {
+		e = e != NULL ? RB_NEXT(entry_tree, &ix->low->t[ix->low_t], e) : RB_MIN(entry_tree, &ix->low->t[ix->low_t]);
+		while (e == NULL && ++ix->low_t < IX_COUNT)
+			e = RB_MIN(entry_tree, &ix->low->t[ix->low_t]);
+		if (e == NULL || !(e->gone && e->fresh))
+			break;
+	}
+	return ix->low_e = e;
+}
+
+static void low_begin(struct spool_index *ix)
+{
+	ix->low_t = (enum index_table)0;
+	ix->low_e = NULL;
+}
+
+static int low_write(struct spool_index *ix, size_t n)
+{
+	struct entry *e;
+	int r = 0;
+
+	if (!idb_in_txn(ix->db)) {
+		low_begin(ix);
+		if ((r = told(ix, idb_begin(ix->db))) != 0)
+			return r;
+	}
+	for (; r == 0 && n != 0; n--) {
+		if ((e = low_next(ix)) == NULL) {
+			r = idb_commit(ix->db);
+			if (r == 0)
+				layer_free(&ix->low);
+			break;
+		}
+		if (e->gone)
+			r = idb_del(ix->db, ix->low_t, entry_key(e));
+		else
+			r = idb_put(ix->db, ix->low_t, entry_key(e), entry_val(e));
+		if (e->gone && r == ERR_NOTFOUND)
+			r = 0;
+	}
+	/* Later again, from the beginning. */
+	if (r != 0)
+		idb_abort(ix->db);
+	return told(ix, r);
+}
+
+/* The upper layer becomes the lower one, which there is none of. */
+static int freeze(struct spool_index *ix)
+{
+	struct layer *l = layer_new();
+
+	if (l == NULL)
+		return ERR_NOMEM;
+	ix->low = ix->up;
+	ix->up = l;
+	return 0;
+}
+
+int index_settle(struct spool_index *ix, size_t n, bool *more_r)
+{
+	int r = 0;
+
+	if (ix->in_txn)
+		return ERR_STATE;
+	if (ix->low == NULL && ix->up->entries != 0)
+		r = freeze(ix);
+	if (r == 0 && ix->low != NULL)
+		r = low_write(ix, n);
+	if (r == 0 && n == SIZE_MAX && ix->up->entries != 0 && (r = freeze(ix)) == 0)
+		r = low_write(ix, n);
+	if (more_r != NULL)
+		*more_r = r == 0 && ix->low != NULL;
+	return r;
+}
+
+bool index_settling(const struct spool_index *ix)
+{
+	return ix->low != NULL;
+}
+
+/* ---- transactions ---- */
+
+static size_t layer_bytes(const struct layer *l)
+{
+	return arena_used(l->arena) + l->entries * ENTRY_COST;
+}
+
 int index_begin(struct spool_index *ix)
 {
-	return map_error(ix->env->txn_begin(ix->env, NULL, &ix->txn, DB_TXN_NOSYNC));
+	size_t bytes = layer_bytes(ix->up);
+	bool full = bytes >= ix->layer_bytes;
+	int r = ix->broken ? ERR_CORRUPT : 0;
+
+	if (r == 0 && ix->low != NULL)
+		r = low_write(ix, full ? SIZE_MAX : ix->owed + OWED_MIN);
+	if (r == 0 && full && ix->low == NULL)
+		r = freeze(ix);
+	/* What cannot be written now stays in memory for a while: on a full disk mail can still be deleted. */
+	if (r == ERR_CORRUPT || (r != 0 && bytes >= LAYERS_MAX * ix->layer_bytes))
+		return r;
+	ix->owed = 0;
+	ix->in_txn = true;
+	ix->txn++;
+	buf_reset(&ix->undo);
+	return 0;
 }
 
 int index_commit(struct spool_index *ix)
 {
-	DB_TXN *txn = ix->txn;
-
-	ix->txn = NULL;
-	return map_error(txn->commit(txn, DB_TXN_NOSYNC));
+	ix->in_txn = false;
+	buf_consume(&ix->undo, buf_len(&ix->undo));
+	return 0;
 }
 
 void index_abort(struct spool_index *ix)
 {
-	DB_TXN *txn = ix->txn;
-	int e;
+	size_t n = buf_len(&ix->undo) / sizeof(struct undo);
 
-	ix->txn = NULL;
-	if (txn != NULL && (e = txn->abort(txn)) != 0)
-		log_error("index: a transaction cannot be undone: %s", db_strerror(e));
+	if (!ix->in_txn)
+		return;
+	ix->in_txn = false;
+	for (size_t i = n; i-- > 0;) {
+		struct undo u;
+
+		memcpy(&u, ix->undo.p + ix->undo.off + i * sizeof(u), sizeof(u));
+		if (u.added) {
+			RB_REMOVE(entry_tree, &ix->up->t[u.t], u.e);
+			ix->up->entries--;
+			continue;
+		}
+		u.e->gone = u.gone;
+		u.e->fresh = u.fresh;
+		u.e->val = u.val;
+		u.e->vlen = u.vlen;
+	}
+	buf_consume(&ix->undo, buf_len(&ix->undo));
 }
 
-int index_get(struct spool_index *ix, enum index_table t, struct slice key, struct arena *a, struct slice *val_r)
-{
-	DBT k = dbt_of(key), v = { 0 };
-	int e = ix->db[t]->get(ix->db[t], ix->txn, &k, &v, 0);
-
-	if (e != 0)
-		return map_error(e);
-	*val_r = arena_dup(a, slice_of_dbt(&v));
-	return val_r->p != NULL ? 0 : ERR_NOMEM;
-}
-
-int index_find(struct spool_index *ix, enum index_table t, struct slice key)
-{
-	DBT k = dbt_of(key);
-
-	return map_error(ix->db[t]->exists(ix->db[t], ix->txn, &k, 0));
-}
+/* ---- changes ---- */
 
 void index_watch(struct spool_index *ix, index_watch_fn *fn, void *ctx)
 {
@@ -236,26 +356,204 @@ void index_watch(struct spool_index *ix, index_watch_fn *fn, void *ctx)
 	ix->watch_ctx = ctx;
 }
 
-static void before_change(struct spool_index *ix, enum index_table t, struct slice key)
+static struct entry *entry_new(struct spool_index *ix, enum index_table t, struct slice key)
 {
+	struct entry *e = arena_alloc(ix->up->arena, sizeof(*e) + key.len);
+
+	if (e == NULL)
+		return NULL;
+	e->head = key_head(key);
+	e->klen = (uint32_t)key.len;
+	if (key.len != 0)
+		memcpy(e->key, key.p, key.len);
+	RB_INSERT(entry_tree, &ix->up->t[t], e);
+	ix->up->entries++;
+	return e;
+}
+
+/* The entry to be changed, made when it is missing, and remembered as it was. */
+static int entry_take(struct spool_index *ix, enum index_table t, struct slice key, bool fresh, struct entry **e_r)
+{
+	struct entry *e = layer_find(ix->up, t, key, false);
+	struct undo u = { .t = t, .added = e == NULL };
+
+	if (e != NULL && e->txn == ix->txn) {
+		*e_r = e;
+		return 0;
+	}
+	if (buf_reserve(&ix->undo, sizeof(u)) == NULL)
+		return ERR_NOMEM;
+	if (e == NULL) {
+		if ((e = entry_new(ix, t, key)) == NULL)
+			return ERR_NOMEM;
+		e->fresh = fresh;
+	}
+	u.e = e;
+	u.gone = e->gone;
+	u.fresh = e->fresh;
+	u.val = e->val;
+	u.vlen = e->vlen;
+	buf_add(&ix->undo, &u, sizeof(u));
+	e->txn = ix->txn;
+	ix->owed += OWED_PER_CHANGE;
+	*e_r = e;
+	return 0;
+}
+
+static int put(struct spool_index *ix, enum index_table t, struct slice key, struct slice val, bool fresh)
+{
+	struct slice copy;
+	struct entry *e;
+	int r;
+
+	if (!ix->in_txn)
+		return ERR_STATE;
 	if (ix->watch != NULL)
 		ix->watch(ix->watch_ctx, t, key);
+	copy = val.len != 0 ? arena_dup(ix->up->arena, val) : slice_of(ix->up, 0);
+	if (copy.p == NULL)
+		return ERR_NOMEM;
+	if ((r = entry_take(ix, t, key, fresh, &e)) != 0)
+		return r;
+	e->gone = false;
+	e->val = copy.p;
+	e->vlen = (uint32_t)copy.len;
+	return 0;
 }
 
 int index_put(struct spool_index *ix, enum index_table t, struct slice key, struct slice val)
 {
-	DBT k = dbt_of(key), v = dbt_of(val);
+	return put(ix, t, key, val, false);
+}
 
-	before_change(ix, t, key);
-	return map_error(ix->db[t]->put(ix->db[t], ix->txn, &k, &v, 0));
+int index_put_new(struct spool_index *ix, enum index_table t, struct slice key, struct slice val)
+{
+	return put(ix, t, key, val, true);
 }
 
 int index_del(struct spool_index *ix, enum index_table t, struct slice key)
 {
-	DBT k = dbt_of(key);
+	struct entry *e;
+	int r = index_find(ix, t, key);
 
-	before_change(ix, t, key);
-	return map_error(ix->db[t]->del(ix->db[t], ix->txn, &k, 0));
+	if (r != 0)
+		return r;
+	if (!ix->in_txn)
+		return ERR_STATE;
+	if (ix->watch != NULL)
+		ix->watch(ix->watch_ctx, t, key);
+	if ((r = entry_take(ix, t, key, false, &e)) != 0)
+		return r;
+	e->gone = true;
+	return 0;
+}
+
+/* ---- reading ---- */
+
+/* The newest entry with that key, or NULL. */
+static const struct entry *find(const struct spool_index *ix, enum index_table t, struct slice key)
+{
+	const struct entry *e = layer_find(ix->up, t, key, false);
+
+	return e == NULL && ix->low != NULL ? layer_find(ix->low, t, key, false) : e;
+}
+
+int index_peek(struct spool_index *ix, enum index_table t, struct slice key, struct slice *val_r)
+{
+	const struct entry *e = find(ix, t, key);
+
+	if (e == NULL)
+		return told(ix, idb_get(ix->db, t, key, val_r));
+	*val_r = entry_val(e);
+	return e->gone ? ERR_NOTFOUND : 0;
+}
+
+int index_get(struct spool_index *ix, enum index_table t, struct slice key, struct arena *a, struct slice *val_r)
+{
+	struct slice val;
+	int r = index_peek(ix, t, key, &val);
+
+	if (r != 0)
+		return r;
+	*val_r = arena_dup(a, val);
+	return val_r->p != NULL ? 0 : ERR_NOMEM;
+}
+
+int index_find(struct spool_index *ix, enum index_table t, struct slice key)
+{
+	const struct entry *e = find(ix, t, key);
+
+	if (e != NULL)
+		return e->gone ? ERR_NOTFOUND : 0;
+	return told(ix, idb_find(ix->db, t, key));
+}
+
+/* The layers and the table as one sorted sequence. */
+struct merge {
+	struct spool_index *ix;
+	enum index_table t;
+	struct entry *up, *low;         /* next ones */
+	struct idb_iter it;
+	bool have;                      /* key and val are the table's next */
+	struct slice key, val;
+};
+
+static int merge_fetch(struct merge *m)
+{
+	int r = idb_iter_next(&m->it, &m->key, &m->val);
+
+	m->have = r == 0;
+	return r == ERR_NOTFOUND ? 0 : told(m->ix, r);
+}
+
+static int merge_open(struct merge *m, struct spool_index *ix, enum index_table t, struct slice from, bool bulk)
+{
+	int r;
+
+	*m = (struct merge){ .ix = ix, .t = t, .up = layer_find(ix->up, t, from, true) };
+	if (ix->low != NULL)
+		m->low = layer_find(ix->low, t, from, true);
+	if ((r = told(ix, idb_iter_open(ix->db, t, from, bulk, &m->it))) == 0)
+		r = merge_fetch(m);
+	return r;
+}
+
+static int cmp_slice(const struct entry *e, struct slice k)
+{
+	return compare(e->head, e->key, e->klen, key_head(k), k.p, k.len);
+}
+
+/* The table's pair was used: that it is fetched only at the next call keeps it good until then. */
+static int merge_next(struct merge *m, bool *fetch, struct slice *key_r, struct slice *val_r)
+{
+	for (;;) {
+		struct entry *e = m->up;
+		int c, r;
+
+		if (*fetch && (r = merge_fetch(m)) != 0)
+			return r;
+		*fetch = false;
+		if (e == NULL || (m->low != NULL && entry_cmp(m->low, e) < 0))
+			e = m->low;
+		c = e == NULL ? 1 : !m->have ? -1 : cmp_slice(e, m->key);
+		if (c > 0 && !m->have)
+			return ERR_NOTFOUND;
+		*fetch = c >= 0;
+		if (c > 0) {
+			*key_r = m->key;
+			*val_r = m->val;
+			return 0;
+		}
+		if (m->low != NULL && (e == m->low || entry_cmp(m->low, e) == 0))
+			m->low = RB_NEXT(entry_tree, &m->ix->low->t[m->t], m->low);
+		if (e == m->up)
+			m->up = RB_NEXT(entry_tree, &m->ix->up->t[m->t], m->up);
+		if (e->gone)
+			continue;
+		*key_r = entry_key(e);
+		*val_r = entry_val(e);
+		return 0;
+	}
 }
 
 static bool has_prefix(struct slice key, struct slice prefix)
@@ -263,115 +561,61 @@ static bool has_prefix(struct slice key, struct slice prefix)
 	return key.len >= prefix.len && (prefix.len == 0 || memcmp(key.p, prefix.p, prefix.len) == 0);
 }
 
-/* A positioned key is copied by the library into its own memory, so &k may point into the caller's. */
-static int cursor_open(struct spool_index *ix, enum index_table t, DBC **c_r)
+int index_scan(struct spool_index *ix, enum index_table t, struct slice prefix, struct slice from, bool bulk,
+    index_scan_fn *fn, void *ctx)
 {
-	return ix->db[t]->cursor(ix->db[t], ix->txn, c_r, 0);
+	struct slice key, val;
+	struct merge m;
+	bool fetch = false;
+	int r, r2;
+
+	r = merge_open(&m, ix, t, from.len != 0 ? from : prefix, bulk);
+	while (r == 0) {
+		r = merge_next(&m, &fetch, &key, &val);
+		if (r == ERR_NOTFOUND || (r == 0 && !has_prefix(key, prefix))) {
+			r = 0;
+			break;
+		}
+		if (r == 0)
+			r = fn(ctx, key, val);
+	}
+	r2 = idb_iter_close(&m.it);
+	return r != 0 ? r : r2;
 }
 
 int index_del_prefix(struct spool_index *ix, enum index_table t, struct slice prefix, size_t max, size_t *n_r)
 {
-	DBT k = dbt_of(prefix), v = { 0 };
-	DBC *c;
-	int e, e2;
+	struct slice key, val;
+	struct merge m;
+	bool fetch = false;
+	int r, r2;
 
 	*n_r = 0;
-	if ((e = cursor_open(ix, t, &c)) != 0)
-		return map_error(e);
-	e = c->get(c, &k, &v, prefix.len != 0 ? DB_SET_RANGE : DB_FIRST);
-	while (e == 0 && *n_r < max && has_prefix(slice_of_dbt(&k), prefix)) {
-		before_change(ix, t, slice_of_dbt(&k));
-		if ((e = c->del(c, 0)) != 0)
+	r = merge_open(&m, ix, t, prefix, false);
+	while (r == 0 && *n_r < max && (r = merge_next(&m, &fetch, &key, &val)) == 0 && has_prefix(key, prefix)) {
+		struct entry *e;
+
+		if (ix->watch != NULL)
+			ix->watch(ix->watch_ctx, t, key);
+		if ((r = entry_take(ix, t, key, false, &e)) != 0)
 			break;
+		e->gone = true;
 		++*n_r;
-		e = c->get(c, &k, &v, DB_NEXT);
 	}
-	e2 = c->close(c);
-	if (e == DB_NOTFOUND)
-		e = 0;
-	return map_error(e != 0 ? e : e2);
+	r2 = idb_iter_close(&m.it);
+	if (r == ERR_NOTFOUND)
+		r = 0;
+	return r != 0 ? r : r2;
 }
 
-static int scan_single(DBC *c, struct slice prefix, struct slice from, index_scan_fn *fn, void *ctx)
+int index_checkpoint(struct spool_index *ix)
 {
-	DBT k = dbt_of(from), v = { 0 };
-	int e = c->get(c, &k, &v, from.len != 0 ? DB_SET_RANGE : DB_FIRST), r;
+	int r = index_settle(ix, SIZE_MAX, NULL);
 
-	for (; e == 0; e = c->get(c, &k, &v, DB_NEXT)) {
-		if (!has_prefix(slice_of_dbt(&k), prefix))
-			return 0;
-		if ((r = fn(ctx, slice_of_dbt(&k), slice_of_dbt(&v))) != 0)
-			return r;
-	}
-	return e == DB_NOTFOUND ? 0 : map_error(e);
+	return r != 0 ? r : told(ix, idb_checkpoint(ix->db));
 }
 
-static int scan_page(const DBT *v, struct slice prefix, bool *end_r, index_scan_fn *fn, void *ctx)
+int index_checkpoint_start(struct spool_index *ix, unsigned kbytes)
 {
-	void *p;
-	int r;
-
-	DB_MULTIPLE_INIT(p, v);
-	for (;;) {
-		void *kp, *vp;
-		size_t kn, vn;
-		struct slice key;
-
-		DB_MULTIPLE_KEY_NEXT(p, v, kp, kn, vp, vn);
-		if (p == NULL)
-			return 0;
-		key = slice_of(kp, kn);
-		if (!has_prefix(key, prefix)) {
-			*end_r = true;
-			return 0;
-		}
-		if ((r = fn(ctx, key, slice_of(vp, vn))) != 0)
-			return r;
-	}
-}
-
-static int scan_bulk(struct spool_index *ix, DBC *c, struct slice prefix, struct slice from, index_scan_fn *fn, void *ctx)
-{
-	DBT k = dbt_of(from), v = { .data = ix->bulk, .ulen = BULK_SIZE, .flags = DB_DBT_USERMEM };
-	bool end = false;
-	int e, r = 0;
-
-	e = c->get(c, &k, &v, (from.len != 0 ? DB_SET_RANGE : DB_FIRST) | DB_MULTIPLE_KEY);
-	while (e == 0) {
-		if ((r = scan_page(&v, prefix, &end, fn, ctx)) != 0 || end)
-			return r;
-		e = c->get(c, &k, &v, DB_NEXT | DB_MULTIPLE_KEY);
-	}
-	return e == DB_NOTFOUND ? 0 : map_error(e);
-}
-
-int index_scan(struct spool_index *ix, enum index_table t, struct slice prefix, struct slice from, bool bulk,
-    index_scan_fn *fn, void *ctx)
-{
-	DBC *c;
-	int e, r;
-
-	if (from.len == 0)
-		from = prefix;
-	if ((e = cursor_open(ix, t, &c)) != 0)
-		return map_error(e);
-	if (bulk && !ix->bulk_busy) {
-		ix->bulk_busy = true;
-		r = scan_bulk(ix, c, prefix, from, fn, ctx);
-		ix->bulk_busy = false;
-	} else {
-		r = scan_single(c, prefix, from, fn, ctx);
-	}
-	e = c->close(c);
-	return r != 0 ? r : map_error(e);
-}
-
-int index_checkpoint(struct spool_index *ix, unsigned kbytes)
-{
-	return map_error(ix->env->txn_checkpoint(ix->env, kbytes, 0, kbytes == 0 ? DB_FORCE : 0));
-}
-
-void index_set_fsync(int (*fn)(int fd))
-{
-	(void)db_env_set_func_fsync(fn);
+	return told(ix, idb_checkpoint_start(ix->db, kbytes));
 }

@@ -16,13 +16,9 @@ int name_get(struct spool *s, uint64_t account, struct slice name, struct ix_nam
 {
 	struct name_key k;
 	struct slice val;
-	struct arena *a = arena_new(1024);
-	int r = a != NULL ? index_get(s->ix, IX_NAME, name_key(&k, account, name), a, &val) : ERR_NOMEM;
+	int r = index_peek(s->ix, IX_NAME, name_key(&k, account, name), &val);
 
-	if (r == 0)
-		r = IX_DECODE(val, ix_name, NULL, n_r);
-	arena_free(&a);
-	return r;
+	return r != 0 ? r : IX_DECODE(val, ix_name, NULL, n_r);
 }
 
 int spool_mailbox_find(struct spool *s, uint64_t account, struct slice name, uint64_t *id_r)
@@ -77,13 +73,9 @@ int spool_row_get(struct spool *s, uint64_t mailbox, uint32_t uid, struct row *r
 {
 	struct ix_key k = key_u64_u32(mailbox, uid);
 	struct slice val;
-	struct arena *a = arena_new(1024);
-	int r = a != NULL ? index_get(s->ix, IX_ROW, key_slice(&k), a, &val) : ERR_NOMEM;
+	int r = index_peek(s->ix, IX_ROW, key_slice(&k), &val);
 
-	if (r == 0)
-		r = row_decode(key_slice(&k), val, r_r);
-	arena_free(&a);
-	return r;
+	return r != 0 ? r : row_decode(key_slice(&k), val, r_r);
 }
 
 struct rows {

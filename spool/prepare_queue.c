@@ -117,7 +117,7 @@ static int prepare_forwards(struct spool *s, struct op_deliver *op, uint32_t ri)
 }
 
 /* One row for each mailbox, over all of the message's recipients and deliveries. */
-static int prepare_adds(struct spool *s, struct op_deliver *op, uint32_t ri)
+static int prepare_adds(struct spool *s, const struct ix_msg *msg, struct op_deliver *op, uint32_t ri)
 {
 	struct op_deliver_rcpt *d = &op->rcpts[ri];
 	uint32_t kept = 0;
@@ -129,7 +129,7 @@ static int prepare_adds(struct spool *s, struct op_deliver *op, uint32_t ri)
 		struct ix_mailbox m;
 		bool twice;
 
-		r = index_find(s->ix, IX_ADDED, key_slice(&k));
+		r = msg->added != 0 ? index_find(s->ix, IX_ADDED, key_slice(&k)) : ERR_NOTFOUND;
 		if (r != 0 && r != ERR_NOTFOUND)
 			return r;
 		twice = r == 0;
@@ -174,7 +174,7 @@ static int prepare_deliver(struct spool *s, struct op_deliver *op, struct spool_
 		if (rc.state != RCPT_PENDING)
 			continue;       /* done before: exactly once */
 		op->rcpts[op->rcpts_n++] = in[i];
-		if ((r = prepare_adds(s, op, op->rcpts_n - 1)) != 0 || (r = prepare_forwards(s, op, op->rcpts_n - 1)) != 0)
+		if ((r = prepare_adds(s, &m, op, op->rcpts_n - 1)) != 0 || (r = prepare_forwards(s, op, op->rcpts_n - 1)) != 0)
 			return r;
 		forwards += op->rcpts[op->rcpts_n - 1].forwards_n;
 	}

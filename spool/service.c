@@ -400,7 +400,7 @@ struct spool *service_spool(struct service *svc)
 /* ---- housekeeping ---- */
 
 enum { TICK_MS = 1000, TICK_BUSY_MS = 20, REAP_STEP = 256, CLEAN_STEP = 512, CLEAN_MS = 60000, CHECKPOINT_MS = 30000,
-	CHECKPOINT_KB = 16 * 1024 };
+	CHECKPOINT_KB = 16 * 1024, SETTLE_MS = 5000, SETTLE_STEP = 500 };
 
 static void check_state(struct service *svc)
 {
@@ -432,11 +432,19 @@ static int housekeep(struct service *svc, bool *more_r)
 			svc->next_clean = mono + CLEAN_MS;
 		*more_r |= more;
 	}
-	if (r == 0)
-		r = spool_checkpoint(svc->spool, CHECKPOINT_KB);
-	if (r == 0 && mono >= svc->next_checkpoint) {
-		svc->next_checkpoint = mono + CHECKPOINT_MS;
-		r = spool_checkpoint(svc->spool, 1);
+	if (r == 0 && (mono >= svc->next_settle || spool_settling(svc->spool))) {
+		r = spool_settle(svc->spool, SETTLE_STEP, &more);
+		if (!more)
+			svc->next_settle = mono + SETTLE_MS;
+		*more_r |= more;
+	}
+	if (r == 0 && mono >= svc->next_look) {
+		bool long_ago = mono >= svc->next_checkpoint;
+
+		svc->next_look = mono + TICK_MS;
+		if (long_ago)
+			svc->next_checkpoint = mono + CHECKPOINT_MS;
+		r = spool_checkpoint(svc->spool, long_ago ? 1 : CHECKPOINT_KB);
 	}
 	*more_r |= files_sweep_step(svc);
 	return r;

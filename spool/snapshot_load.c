@@ -102,6 +102,7 @@ struct reader {
 	off_t off;
 	uint64_t entries;
 	struct buf block;
+	struct buf meta;                /* entries of IX_META, as in a block: they are put last */
 };
 
 static int read_all(struct reader *rd, uint8_t *p, size_t n)
@@ -137,10 +138,21 @@ static int read_block(struct reader *rd, bool *end_r)
 	return crc32c(0, p, len) == get_le32(head + 4) ? 0 : ERR_CORRUPT;
 }
 
-/* One block's entries, into the index or, when it is only to be verified, nowhere. */
-static int load_block(struct reader *rd)
+/* The LSN applied is among the counters: a load that is cut short leaves an index that knows of nothing. */
+static int keep_meta(struct reader *rd, struct slice key, struct slice val)
 {
-	struct cursor c = cursor_of(buf_slice(&rd->block));
+	buf_add_byte(&rd->meta, IX_META);
+	buf_add_le32(&rd->meta, (uint32_t)key.len);
+	buf_add_le32(&rd->meta, (uint32_t)val.len);
+	buf_add_slice(&rd->meta, key);
+	buf_add_slice(&rd->meta, val);
+	return buf_err(&rd->meta);
+}
+
+/* One block's entries, into the index or, when it is only to be verified, nowhere. meta: those that were kept. */
+static int load_block(struct reader *rd, const struct buf *block, bool meta)
+{
+	struct cursor c = cursor_of(buf_slice(block));
 	struct slice key, val;
 	uint8_t table;
 	uint32_t kn, vn;
@@ -150,9 +162,12 @@ static int load_block(struct reader *rd)
 		if (wire_get_u8(&c, &table) != 0 || wire_get_u32(&c, &kn) != 0 || wire_get_u32(&c, &vn) != 0 ||
 		    cur_take_n(&c, kn, &key) != 0 || cur_take_n(&c, vn, &val) != 0 || table >= IX_COUNT)
 			return ERR_CORRUPT;
-		if (!rd->verify && (r = index_put(rd->s->ix, (enum index_table)table, key, val)) != 0)
+		r = 0;
+		if (!rd->verify)
+			r = table == IX_META && !meta ? keep_meta(rd, key, val) : index_put(rd->s->ix, (enum index_table)table, key, val);
+		if (r != 0)
 			return r;
-		rd->entries++;
+		rd->entries += !meta;
 	}
 	return 0;
 }
@@ -176,7 +191,7 @@ static int read_blocks(struct reader *rd)
 	unsigned blocks = 0;
 	int r;
 
-	while ((r = read_block(rd, &end)) == 0 && !end && (r = load_block(rd)) == 0)
+	while ((r = read_block(rd, &end)) == 0 && !end && (r = load_block(rd, &rd->block, false)) == 0)
 		if (!rd->verify && ++blocks % LOAD_BATCH == 0 &&
 		    ((r = index_commit(rd->s->ix)) != 0 || (r = index_begin(rd->s->ix)) != 0))
 			return r;
@@ -191,7 +206,7 @@ static int read_stream(struct reader *rd, uint64_t lsn)
 		return r != 0 ? r : read_blocks(rd);
 	if ((r = index_begin(rd->s->ix)) != 0)
 		return r;
-	if ((r = read_blocks(rd)) == 0)
+	if ((r = read_blocks(rd)) == 0 && (r = load_block(rd, &rd->meta, true)) == 0)
 		return index_commit(rd->s->ix);
 	index_abort(rd->s->ix);
 	return r;
@@ -199,7 +214,7 @@ static int read_stream(struct reader *rd, uint64_t lsn)
 
 static int read_file(struct spool *s, uint64_t lsn, bool verify, uint64_t *entries_r)
 {
-	struct reader rd = { .s = s, .verify = verify, .block = BUF_INIT(SNAPSHOT_BLOCK_MAX) };
+	struct reader rd = { .s = s, .verify = verify, .block = BUF_INIT(SNAPSHOT_BLOCK_MAX), .meta = BUF_INIT(SNAPSHOT_BLOCK_MAX) };
 	int r;
 
 	if ((r = open_file(s, lsn, &rd.fd)) != 0)
@@ -207,6 +222,7 @@ static int read_file(struct spool *s, uint64_t lsn, bool verify, uint64_t *entri
 	r = read_stream(&rd, lsn);
 	*entries_r = rd.entries;
 	buf_free(&rd.block);
+	buf_free(&rd.meta);
 	(void)s->sys->close(rd.fd);
 	return r;
 }

@@ -109,6 +109,11 @@ int spool_account_init(struct spool *s, uint64_t account) MUST_CHECK;
 /* ---- housekeeping, each a bounded step outside a batch; *more_r: call again soon ---- */
 int spool_reap(struct spool *s, unsigned n, bool *more_r) MUST_CHECK;
 int spool_clean(struct spool *s, uint64_t trace_before_us, uint64_t history_before_us, unsigned n, bool *more_r) MUST_CHECK;
+/* Writes about n of the index's changes that are in memory; *more_r: go on soon. */
+int spool_settle(struct spool *s, size_t n, bool *more_r) MUST_CHECK;
+bool spool_settling(const struct spool *s);
+/* kbytes 0: all of the index now, with its flushes. Else by a thread, if so much of the index's own log has come since the
+ * last one; the result is that of the one before. */
 int spool_checkpoint(struct spool *s, unsigned kbytes) MUST_CHECK;
 
 /* Live bytes and bodies of the segment that begins with this LSN. */

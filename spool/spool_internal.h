@@ -117,6 +117,10 @@ int apply_trace(struct apply *ap, uint64_t msgid, const char *event, const char 
 #define IX_PUT(s, table, key, T, m) \
 	(buf_reset(&(s)->val), T##_encode(&(s)->val, (m)), \
 	    buf_err(&(s)->val) != 0 ? buf_err(&(s)->val) : index_put((s)->ix, (table), key_slice(key), buf_slice(&(s)->val)))
+/* For a key that is not there. */
+#define IX_PUT_NEW(s, table, key, T, m) \
+	(buf_reset(&(s)->val), T##_encode(&(s)->val, (m)), \
+	    buf_err(&(s)->val) != 0 ? buf_err(&(s)->val) : index_put_new((s)->ix, (table), key_slice(key), buf_slice(&(s)->val)))
 /* Gets and decodes a WIRE value; lists and texts live in a. */
 #define IX_GET(s, table, key, T, a, m) \
 	ix_get_value((s), (table), key_slice(key), (a), (m), (int (*)(struct cursor *, struct arena *, void *))(void (*)(void))T##_decode)

@@ -82,11 +82,15 @@ static bool watched(void *ctx, uint64_t mailbox)
 
 int engine_try_open(void)
 {
+	static const size_t layers[] = { 1, 20000, 2000, 0 };
+	static unsigned opened;
 	static char home[4096];
 	struct spool_conf conf = { .dirfd = dirfd_, .index_home = home, .segment_size = 1 << 16, .reserve = 0,
 		.cache_bytes = 4 << 20, .sys = &disk_ops, .watched = watched, .pinned = test_pinned };
 
 	(void)snprintf(home, sizeof(home), "%s/index", testdir_path());
+	/* At each opening another: that every change is written at once, a few together, or none before the end. */
+	index_set_layer(layers[opened++ % ARRAY_LEN(layers)]);
 	return spool_open(&sp, &conf);
 }
 
