@@ -6,7 +6,7 @@
 
 /* "account": domains, users, aliases and logins. Only accountd knows a password's
  * hash; only smtpd, pop3d and imapd may ask LOGIN, only smtpd SENDER, only deliver-local RESOLVE. */
-enum { PROTO_ACCOUNT_MAJOR = 1, PROTO_ACCOUNT_MINOR = 0 };
+enum { PROTO_ACCOUNT_MAJOR = 1, PROTO_ACCOUNT_MINOR = 1 };
 
 #define ACCOUNT_FAIL_FIELDS(X) X##_U32(code) X##_STR(text, 1024)
 IPC_MESSAGE(account_fail, 1, ACCOUNT_FAIL_FIELDS)
@@ -57,8 +57,9 @@ IPC_MESSAGE(account_sender, 17, ACCOUNT_SENDER_FIELDS)
 
 /* ---- pabal, on the control socket ---- */
 enum { ADMIN_DOMAIN_ADD = 1, ADMIN_DOMAIN_DELETE, ADMIN_USER_ADD, ADMIN_USER_DELETE, ADMIN_USER_PASSWORD,
-	ADMIN_ALIAS_ADD, ADMIN_ALIAS_DELETE };
-/* name: domain, user@domain or alias@domain; target of an alias; password of a user. -> account_ok with the account's number */
+	ADMIN_ALIAS_ADD, ADMIN_ALIAS_DELETE, ADMIN_USER_ADD_HASH, ADMIN_USER_PASSWORD_HASH };
+/* name: domain, user@domain or alias@domain; target of an alias; password of a user, for _HASH its hash as crypt(5)
+ * writes it. -> account_ok with the account's number */
 #define ACCOUNT_ADMIN_FIELDS(X) X##_U8(verb) X##_STR(name, 1024) X##_STR(target, 1024) X##_SECRET(password, 1024)
 IPC_MESSAGE(account_admin, 20, ACCOUNT_ADMIN_FIELDS)
 /* In order, of one domain or (empty) all, at most n (and 1000) behind the item `after`: its name; of an
@@ -70,5 +71,48 @@ IPC_MESSAGE(account_list, 21, ACCOUNT_LIST_FIELDS)
 WIRE_DECLARE(account_item, ACCOUNT_ITEM_FIELDS)
 #define ACCOUNT_LIST_REPLY_FIELDS(X) X##_LIST(account_item, items, 10000) X##_U8(more)
 IPC_MESSAGE(account_list_reply, 22, ACCOUNT_LIST_REPLY_FIELDS)
+
+/* App passwords of a user. services: bits 1 smtp, 2 pop3, 4 imap. The password is told here and never again. */
+#define ACCOUNT_APP_ADD_FIELDS(X) X##_STR(user, 1024) X##_STR(label, 64) X##_U8(services)
+IPC_MESSAGE(account_app_add, 23, ACCOUNT_APP_ADD_FIELDS)
+#define ACCOUNT_APP_ADDED_FIELDS(X) X##_U32(app) X##_SECRET(password, 64)
+IPC_MESSAGE(account_app_added, 24, ACCOUNT_APP_ADDED_FIELDS)
+/* -> account_ok */
+#define ACCOUNT_APP_DELETE_FIELDS(X) X##_STR(user, 1024) X##_U32(app)
+IPC_MESSAGE(account_app_delete, 25, ACCOUNT_APP_DELETE_FIELDS)
+/* What is known of a user; never a hash. kind: of the password's hash; iterations: of the SCRAM keys, 0 none; scram: the
+ * password itself has keys. used: seconds since 1970, 0 never. */
+#define ACCOUNT_USER_SHOW_FIELDS(X) X##_STR(user, 1024)
+IPC_MESSAGE(account_user_show, 26, ACCOUNT_USER_SHOW_FIELDS)
+#define ACCOUNT_APP_FIELDS(X) X##_U32(app) X##_STR(label, 64) X##_U8(services) X##_U64(created) X##_U64(used) X##_STR(used_from, 64)
+WIRE_DECLARE(account_app, ACCOUNT_APP_FIELDS)
+#define ACCOUNT_USER_SHOWN_FIELDS(X) X##_STR(user, 1024) X##_U64(account) X##_U64(created) X##_STR(kind, 32) X##_U8(scram) \
+	X##_U32(iterations) X##_LIST(account_app, apps, 100)
+IPC_MESSAGE(account_user_shown, 27, ACCOUNT_USER_SHOWN_FIELDS)
+
+/* Addresses and names with failed logins, the latest first; at most n (and 1000) behind the first skip. kind: 0 an
+ * address, 1 a name (its beginning); ages and waits in seconds. */
+#define ACCOUNT_FAILURES_FIELDS(X) X##_U32(skip) X##_U32(n)
+IPC_MESSAGE(account_failures, 30, ACCOUNT_FAILURES_FIELDS)
+#define ACCOUNT_FAILURE_FIELDS(X) X##_U8(kind) X##_STR(text, 64) X##_U32(failures) X##_U64(age) X##_U64(wait)
+WIRE_DECLARE(account_failure, ACCOUNT_FAILURE_FIELDS)
+#define ACCOUNT_FAILURES_REPLY_FIELDS(X) X##_LIST(account_failure, items, 1000) X##_U8(more)
+IPC_MESSAGE(account_failures_reply, 31, ACCOUNT_FAILURES_REPLY_FIELDS)
+/* An address or a name. -> account_ok with how many were forgiven */
+#define ACCOUNT_FAILURES_CLEAR_FIELDS(X) X##_STR(text, 1024)
+IPC_MESSAGE(account_failures_clear, 32, ACCOUNT_FAILURES_CLEAR_FIELDS)
+
+/*
+ * The validator of OAuth tokens: a client of the control socket that says so (-> account_ok) and is then asked by
+ * accountd, on the same channel. The latest that came is asked; the one before loses its channel.
+ */
+#define ACCOUNT_VALIDATOR_FIELDS(X) X##_U8(reserved)
+IPC_MESSAGE(account_validator, 33, ACCOUNT_VALIDATOR_FIELDS)
+/* user: as the client gave it, may be empty. -> account_validated within 10 seconds */
+#define ACCOUNT_VALIDATE_FIELDS(X) X##_STR(user, 1024) X##_STR(service, 16) X##_STR(addr, 64) X##_SECRET(token, 8192)
+IPC_MESSAGE(account_validate, 34, ACCOUNT_VALIDATE_FIELDS)
+enum { VALIDATED_REFUSED = 0, VALIDATED_GOOD = 1 /* the token is of user */, VALIDATED_AGAIN = 2 /* not found out */ };
+#define ACCOUNT_VALIDATED_FIELDS(X) X##_U8(verdict) X##_STR(user, 1024)
+IPC_MESSAGE(account_validated, 35, ACCOUNT_VALIDATED_FIELDS)
 
 #endif

@@ -15,7 +15,10 @@
 #define MESSAGES(R) \
 	R(account_fail) R(account_ok) R(account_lookup) R(account_lookup_reply) R(account_resolve) \
 	R(account_resolved) R(account_login) R(account_logged_in) R(account_admin) R(account_list) \
-	R(account_scram) R(account_sender) R(key_fail) R(key_ok) R(key_certs) R(key_tickets) R(key_sign) \
+	R(account_scram) R(account_sender) R(account_app_add) R(account_app_added) R(account_app_delete) \
+	R(account_user_show) R(account_user_shown) R(account_failures) R(account_failures_reply) \
+	R(account_failures_clear) R(account_validator) R(account_validate) R(account_validated) \
+	R(key_fail) R(key_ok) R(key_certs) R(key_tickets) R(key_sign) \
 	R(key_signature) R(key_list) R(key_list_reply) R(key_install) R(key_self_sign) R(key_delete) R(key_export) R(key_chain) \
 	R(account_list_reply) R(dns_mx) R(dns_mx_reply) R(job_capacity) R(job) R(job_result) \
 	R(job_status) R(job_status_reply) R(master_config) R(master_peer) R(master_listener) \
