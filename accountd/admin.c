@@ -6,7 +6,8 @@
 static const char *const verb_names[] = {
 	[ADMIN_DOMAIN_ADD] = "domain-add", [ADMIN_DOMAIN_DELETE] = "domain-delete", [ADMIN_USER_ADD] = "user-add",
 	[ADMIN_USER_DELETE] = "user-delete", [ADMIN_USER_PASSWORD] = "user-password", [ADMIN_ALIAS_ADD] = "alias-add",
-	[ADMIN_ALIAS_DELETE] = "alias-delete",
+	[ADMIN_ALIAS_DELETE] = "alias-delete", [ADMIN_USER_ADD_HASH] = "user-add-hash",
+	[ADMIN_USER_PASSWORD_HASH] = "user-password-hash",
 };
 
 const char *admin_verb_name(uint8_t verb)
@@ -65,13 +66,19 @@ static int check_domain(struct store *st, const struct account_admin *req, struc
 static int check_user(struct store *st, const struct account_admin *req, struct admin_plan *p, struct buf *why)
 {
 	struct store_domain d;
+	bool add = req->verb == ADMIN_USER_ADD || req->verb == ADMIN_USER_ADD_HASH;
 	struct store_user u;
 	const char *bad;
 	int r;
 
 	if ((r = parse_name(req->name, &p->name, why)) != 0)
 		return r;
-	p->needs_hash = req->verb != ADMIN_USER_DELETE;
+	p->needs_hash = req->verb == ADMIN_USER_ADD || req->verb == ADMIN_USER_PASSWORD;
+	p->needs_probe = req->verb == ADMIN_USER_ADD_HASH || req->verb == ADMIN_USER_PASSWORD_HASH;
+	if (p->needs_probe && !password_hash_valid(req->password, &bad)) {
+		buf_addf(why, "What was given %s; yescrypt, scrypt, bcrypt, sha512crypt and sha256crypt are taken.", bad);
+		return ERR_SYNTAX;
+	}
 	if (p->needs_hash && !password_valid(req->password, &bad)) {
 		buf_addf(why, "The password %s; choose another.", bad);
 		return ERR_SYNTAX;
@@ -85,12 +92,12 @@ static int check_user(struct store *st, const struct account_admin *req, struct 
 	explicit_bzero(&u, sizeof(u));
 	if (r != 0 && r != ERR_NOTFOUND)
 		return fault(why, r);
-	if (r == 0 && req->verb == ADMIN_USER_ADD) {
+	if (r == 0 && add) {
 		buf_addf(why, "The user %s exists already; \"pabal user password %s\" changes the password.",
 		    p->name.text, p->name.text);
 		return ERR_EXISTS;
 	}
-	if (r == ERR_NOTFOUND && req->verb != ADMIN_USER_ADD) {
+	if (r == ERR_NOTFOUND && !add) {
 		buf_addf(why, "There is no user %s; \"pabal user list\" shows all.", p->name.text);
 		return ERR_NOTFOUND;
 	}
@@ -145,6 +152,8 @@ int admin_check(struct store *st, const struct account_admin *req, struct admin_
 	case ADMIN_USER_ADD:
 	case ADMIN_USER_DELETE:
 	case ADMIN_USER_PASSWORD:
+	case ADMIN_USER_ADD_HASH:
+	case ADMIN_USER_PASSWORD_HASH:
 		return check_user(st, req, p_r, why);
 	case ADMIN_ALIAS_ADD:
 	case ADMIN_ALIAS_DELETE:
@@ -155,7 +164,7 @@ int admin_check(struct store *st, const struct account_admin *req, struct admin_
 	}
 }
 
-static int apply(struct store *st, const struct admin_plan *p, const char *hash, uint64_t now, uint64_t *value_r)
+static int apply(struct store *st, const struct admin_plan *p, const struct store_password *pw, uint64_t now, uint64_t *value_r)
 {
 	switch (p->verb) {
 	case ADMIN_DOMAIN_ADD:
@@ -163,11 +172,13 @@ static int apply(struct store *st, const struct admin_plan *p, const char *hash,
 	case ADMIN_DOMAIN_DELETE:
 		return store_domain_delete(st, slice_cstr(p->domain));
 	case ADMIN_USER_ADD:
-		return store_user_add(st, &p->name, hash, now, value_r);
+	case ADMIN_USER_ADD_HASH:
+		return store_user_add(st, &p->name, pw, now, value_r);
 	case ADMIN_USER_DELETE:
 		return store_user_delete(st, &p->name, value_r);
 	case ADMIN_USER_PASSWORD:
-		return store_user_password(st, &p->name, hash, value_r);
+	case ADMIN_USER_PASSWORD_HASH:
+		return store_user_password(st, &p->name, pw, value_r);
 	case ADMIN_ALIAS_ADD:
 		return store_alias_add(st, &p->name, slice_cstr(p->target), now);
 	case ADMIN_ALIAS_DELETE:
@@ -177,13 +188,13 @@ static int apply(struct store *st, const struct admin_plan *p, const char *hash,
 	}
 }
 
-int admin_apply(struct store *st, const struct admin_plan *p, const char *hash, uint64_t now, uint64_t *value_r,
+int admin_apply(struct store *st, const struct admin_plan *p, const struct store_password *pw, uint64_t now, uint64_t *value_r,
     struct buf *why)
 {
 	int r;
 
 	*value_r = 0;
-	r = apply(st, p, hash, now, value_r);
+	r = apply(st, p, pw, now, value_r);
 	if (r == 0)
 		return 0;
 	if (r == ERR_STATE && p->verb == ADMIN_DOMAIN_DELETE)

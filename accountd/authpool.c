@@ -21,38 +21,64 @@ struct authpool {
 	unsigned running;               /* threads that were started and not joined */
 	/* Under the lock: */
 	unsigned wanted;                /* a worker with an index from here on ends */
-	unsigned waiting_n;
-	struct authpool_job *waiting, **waiting_end;
+	struct fairqueue *waiting;
 	struct authpool_job *done, **done_end;
 };
 
+static int make_wanted(struct authpool_job *job, struct crypt_data *work)
+{
+	struct slice password = slice_cstr(job->password);
+	int r = 0;
+
+	if (job->hash_wanted && (job->kind != AUTHPOOL_CHECK || !password_hash_current(job->hash)))
+		r = password_hash(job->password, work, job->new_hash);
+	if (r == 0 && job->iterations != 0)
+		r = scram_keys_make(password, slice_of(job->salt, sizeof(job->salt)), job->iterations, &job->keys);
+	return r;
+}
+
 static void job_run(struct authpool_job *job, struct crypt_data *work)
 {
-	if (job->hash_wanted)
-		job->result = password_hash(job->password, work, job->hash);
-	else
+	switch (job->kind) {
+	case AUTHPOOL_CHECK:
 		job->result = password_fits(job->password, job->hash, work) ? 0 : ERR_DENIED;
+		/* What could not be made better stays as it is. */
+		if (job->result == 0 && make_wanted(job, work) != 0) {
+			job->new_hash[0] = '\0';
+			job->iterations = 0;
+		}
+		break;
+	case AUTHPOOL_MAKE:
+		job->result = make_wanted(job, work);
+		break;
+	case AUTHPOOL_PROBE:
+		job->result = password_hash_whole(job->hash, work) ? 0 : ERR_DENIED;
+		break;
+	}
 	explicit_bzero(job->password, sizeof(job->password));
-	if (!job->hash_wanted)
-		explicit_bzero(job->hash, sizeof(job->hash));
 }
 
 /* The next job, or NULL when this worker is not wanted any more. Holds the lock. */
 static struct authpool_job *next_job(struct worker *w)
 {
 	struct authpool *p = w->pool;
-	struct authpool_job *job;
+	struct fairqueue_item *item = NULL;
 
-	while (w->index < p->wanted && p->waiting == NULL)
+	while (w->index < p->wanted && (item = fairqueue_take(p->waiting)) == NULL)
 		(void)pthread_cond_wait(&p->work, &p->lock);
-	if (w->index >= p->wanted)
-		return NULL;
-	job = p->waiting;
-	p->waiting = job->next;
-	if (p->waiting == NULL)
-		p->waiting_end = &p->waiting;
-	p->waiting_n--;
-	return job;
+	return item != NULL ? item->owner : NULL;
+}
+
+/* Holds the lock. */
+static void finished(struct authpool *p, struct authpool_job *job)
+{
+	uint64_t one = 1;
+
+	job->next = NULL;
+	*p->done_end = job;
+	p->done_end = &job->next;
+	if (write(p->done_fd.fd, &one, sizeof(one)) < 0)
+		return;         /* the counter is full: it is readable already */
 }
 
 static void *worker_main(void *arg)
@@ -61,18 +87,13 @@ static void *worker_main(void *arg)
 	struct authpool *p = w->pool;
 	struct crypt_data *work = malloc(sizeof(*work));
 	struct authpool_job *job;
-	uint64_t one = 1;
 
 	(void)pthread_mutex_lock(&p->lock);
 	while (work != NULL && (job = next_job(w)) != NULL) {
 		(void)pthread_mutex_unlock(&p->lock);
 		job_run(job, work);
 		(void)pthread_mutex_lock(&p->lock);
-		job->next = NULL;
-		*p->done_end = job;
-		p->done_end = &job->next;
-		if (write(p->done_fd.fd, &one, sizeof(one)) < 0)
-			continue;       /* the counter is full: it is readable already */
+		finished(p, job);
 	}
 	(void)pthread_mutex_unlock(&p->lock);
 	free(work);
@@ -138,10 +159,11 @@ struct authpool *authpool_new(struct loop *l, unsigned threads)
 	struct authpool *p = calloc(1, sizeof(*p));
 	int fd;
 
-	if (p == NULL)
+	if (p == NULL || (p->waiting = fairqueue_new(AUTHPOOL_QUEUE_MAX)) == NULL) {
+		free(p);
 		return NULL;
+	}
 	p->loop = l;
-	p->waiting_end = &p->waiting;
 	p->done_end = &p->done;
 	(void)pthread_mutex_init(&p->lock, NULL);
 	(void)pthread_cond_init(&p->work, NULL);
@@ -150,6 +172,7 @@ struct authpool *authpool_new(struct loop *l, unsigned threads)
 	if (fd < 0 || loop_fd_add(l, &p->done_fd, fd, LOOP_READ, on_done, p) != 0) {
 		if (fd >= 0)
 			(void)close(fd);
+		fairqueue_free(&p->waiting);
 		free(p);
 		return NULL;
 	}
@@ -173,23 +196,28 @@ void authpool_free(struct authpool **pp)
 	(void)close(fd);
 	(void)pthread_cond_destroy(&p->work);
 	(void)pthread_mutex_destroy(&p->lock);
+	fairqueue_free(&p->waiting);
 	free(p);
 	*pp = NULL;
 }
 
-int authpool_submit(struct authpool *p, struct authpool_job *job)
+int authpool_submit(struct authpool *p, struct authpool_job *job, uint64_t source, bool favoured)
 {
-	int r = ERR_AGAIN;
+	struct fairqueue_item *evicted;
+	int r;
 
+	job->queued.owner = job;
 	(void)pthread_mutex_lock(&p->lock);
-	if (p->waiting_n < AUTHPOOL_QUEUE_MAX) {
-		job->next = NULL;
-		*p->waiting_end = job;
-		p->waiting_end = &job->next;
-		p->waiting_n++;
-		(void)pthread_cond_signal(&p->work);
-		r = 0;
+	r = fairqueue_put(p->waiting, &job->queued, source, favoured, &evicted);
+	if (evicted != NULL) {
+		struct authpool_job *other = evicted->owner;
+
+		explicit_bzero(other->password, sizeof(other->password));
+		other->result = ERR_AGAIN;
+		finished(p, other);
 	}
+	if (r == 0)
+		(void)pthread_cond_signal(&p->work);
 	(void)pthread_mutex_unlock(&p->lock);
 	return r;
 }

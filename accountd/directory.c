@@ -256,3 +256,16 @@ int directory_resolve(const struct directory *d, struct slice address, struct ar
 		return ERR_STATE;
 	return 0;
 }
+
+int directory_sender(const struct directory *d, uint64_t account, struct slice address, struct arena *a, bool *may_r)
+{
+	struct account_resolved res;
+	int r = directory_resolve(d, address, a, &res);
+
+	*may_r = false;
+	if (r == ERR_SYNTAX || (r == ERR_LIMIT && address.len > MAIL_ADDR_MAX))
+		return 0;
+	for (uint32_t i = 0; r == 0 && i < res.targets_n; i++)
+		*may_r |= res.targets[i].account == account && account != 0;
+	return r;
+}

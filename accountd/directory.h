@@ -33,6 +33,10 @@ int directory_lookup(const struct directory *d, struct slice address, uint8_t *k
 int directory_resolve(const struct directory *d, struct slice address, struct arena *a,
     struct account_resolved *res_r) MUST_CHECK;
 
+/* May the user `account` send mail as address? When mail to it reaches the user: by name, alias or with a detail.
+ * False for what is no address. ERR_LIMIT, ERR_STATE as above. */
+int directory_sender(const struct directory *d, uint64_t account, struct slice address, struct arena *a, bool *may_r) MUST_CHECK;
+
 /* The user who logs in as text: "user@domain", or "user" in the oldest domain. ERR_NOTFOUND. */
 int directory_login_name(const struct directory *d, struct slice text, struct name *n_r) MUST_CHECK;
 

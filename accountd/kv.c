@@ -12,6 +12,7 @@ struct kv {
 	DB_ENV *env;
 	DB *db;
 	DB_TXN *txn;
+	bool lazy;              /* of the transaction */
 	bool broken;
 };
 
@@ -118,8 +119,15 @@ void kv_checkpoint(struct kv *kv)
 	(void)to_err(kv, kv->env->txn_checkpoint(kv->env, 0, 0, 0), "checkpoint");
 }
 
+int kv_begin_lazy(struct kv *kv)
+{
+	kv->lazy = true;
+	return to_err(kv, kv->env->txn_begin(kv->env, NULL, &kv->txn, DB_TXN_WRITE_NOSYNC), "beginning a transaction");
+}
+
 int kv_begin(struct kv *kv)
 {
+	kv->lazy = false;
 	return to_err(kv, kv->env->txn_begin(kv->env, NULL, &kv->txn, DB_TXN_SYNC), "beginning a transaction");
 }
 
@@ -129,7 +137,7 @@ int kv_end(struct kv *kv, int r)
 
 	kv->txn = NULL;
 	if (r == 0)
-		return to_err(kv, txn->commit(txn, DB_TXN_SYNC), "commit");
+		return to_err(kv, txn->commit(txn, kv->lazy ? DB_TXN_WRITE_NOSYNC : DB_TXN_SYNC), "commit");
 	(void)to_err(kv, txn->abort(txn), "abort");
 	return r;
 }

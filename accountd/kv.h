@@ -28,7 +28,9 @@ void kv_checkpoint(struct kv *kv);
 
 /* At most one transaction at a time; what follows belongs to it. */
 int kv_begin(struct kv *kv) MUST_CHECK;
-/* Commits (flushed) when r is 0, else undoes. r, or the commit's own error. */
+/* The same, but what it changes need not be on disk when it ends: a crash may lose all of it. */
+int kv_begin_lazy(struct kv *kv) MUST_CHECK;
+/* Commits (flushed, unless lazy) when r is 0, else undoes. r, or the commit's own error. */
 int kv_end(struct kv *kv, int r) MUST_CHECK;
 
 /* ERR_NOTFOUND; ERR_CORRUPT when the value is over KV_VALUE_MAX. */

@@ -7,35 +7,23 @@
  * ask is decided by which process it is: a smtpd cannot log in, an imapd cannot resolve.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "accountd/accountd.h"
-#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/daemon/sandbox.h"
 #include "common/daemon/token.h"
 
-enum { ARENA_MAX = 4 * 1024 * 1024, CHECKPOINT_MS = 60 * 1000 };
-
 static struct accountd accountd;
-
-static void on_checkpoint(void *ctx)
-{
-	struct accountd *ac = ctx;
-
-	store_checkpoint(ac->store);
-	accountd_check_store(ac);
-	loop_timer_set(ac->d->loop, &ac->checkpoint, CHECKPOINT_MS, on_checkpoint, ac);
-}
 
 /* The store is opened in the cell, as the user that owns it: here we only go where it is. */
 static int init(struct daemon *d, int dirfd)
 {
 	(void)d;
 	token_init();
+	digest_init();
 	if (dirfd < 0 || fchdir(dirfd) != 0) {
 		log_error("cannot enter the directory of the accounts (state_dir): %s", dirfd < 0 ? "none was passed" : strerror(errno));
 		return ERR_IO;
@@ -48,51 +36,10 @@ static int init(struct daemon *d, int dirfd)
 	return 0;
 }
 
-/* A hash that costs what a real one costs, of a password that nobody knows. */
-static int make_dummy(struct accountd *ac)
-{
-	static const char hex[] = "0123456789abcdef";
-	struct crypt_data *work = malloc(sizeof(*work));
-	uint8_t random[16];
-	char password[2 * sizeof(random) + 1] = { 0 };
-	int r;
-
-	if (work == NULL)
-		return ERR_NOMEM;
-	random_fill(random, sizeof(random));
-	for (size_t i = 0; i < sizeof(random); i++) {
-		password[2 * i] = hex[random[i] >> 4];
-		password[2 * i + 1] = hex[random[i] & 15];
-	}
-	r = password_hash(password, work, ac->dummy_hash);
-	free(work);
-	return r;
-}
-
 static int start(struct daemon *d)
 {
-	struct accountd *ac = &accountd;
-	int r;
-
-	ac->d = d;
-	d->state = ac;
-	LIST_INIT(&ac->tasks);
 	(void)umask(077);
-	if ((r = store_open(&ac->store, ".")) != 0) {
-		log_error("cannot open the account store in %s: %s; look at the owner and mode of the directory",
-		    log_esc(slice_cstr(d->conf->state_dir)), r == ERR_IO ? strerror(errno) : err_str(r));
-		return r;
-	}
-	ac->dir = (struct directory){ .store = ac->store, .delimiters = d->conf->recipient_delimiter };
-	ac->arena = arena_new(ARENA_MAX);
-	ac->throttle = throttle_new((unsigned)d->conf->login_failures, THROTTLE_ENTRIES);
-	ac->pool = authpool_new(d->loop, (unsigned)d->conf->auth_threads);
-	if (ac->arena == NULL || ac->throttle == NULL || ac->pool == NULL)
-		return ERR_NOMEM;
-	if ((r = make_dummy(ac)) != 0)
-		return r;
-	loop_timer_set(d->loop, &ac->checkpoint, CHECKPOINT_MS, on_checkpoint, ac);
-	return 0;
+	return accountd_open(&accountd, d, ".");
 }
 
 static void peer_gone(struct daemon *d, struct channel *ch, int why)
@@ -103,6 +50,7 @@ static void peer_gone(struct daemon *d, struct channel *ch, int why)
 
 static void control_gone(struct daemon *d, struct channel *ch)
 {
+	accountd_validator_gone(d->state, ch);
 	tasks_orphan(d->state, ch);
 }
 
@@ -123,12 +71,15 @@ static void stop(struct daemon *d)
 	struct accountd *ac = d->state;
 
 	ac->stopping = true;
+	/* Its requests end with it. */
+	if (ac->validator != NULL)
+		channel_close(ac->validator);
 	if (LIST_EMPTY(&ac->tasks))
 		daemon_done(d);
 }
 
 static const struct daemon_peer_spec peers[] = {
-	{ ROLE_SMTPD, accountd_lookup_handlers, NULL, peer_gone },
+	{ ROLE_SMTPD, accountd_smtpd_handlers, NULL, peer_gone },
 	{ ROLE_QMGR, accountd_lookup_handlers, NULL, peer_gone },
 	{ ROLE_DELIVER_LOCAL, accountd_resolve_handlers, NULL, peer_gone },
 	{ ROLE_POP3D, accountd_login_handlers, NULL, peer_gone },
@@ -145,10 +96,6 @@ int main(int argc, char **argv)
 	};
 	int code = daemon_run(argc, argv, &spec);
 
-	authpool_free(&accountd.pool);
-	store_close(&accountd.store);
-	throttle_free(&accountd.throttle);
-	arena_free(&accountd.arena);
-	explicit_bzero(&accountd, sizeof(accountd));
+	accountd_close(&accountd);
 	return code;
 }

@@ -1,5 +1,6 @@
 #include "accountd/password.h"
 
+#include "accountd/digest.h"
 #include "common/base/clock.h"
 
 enum { SALT_BYTES = 16, COST_DEFAULT = 0 };
@@ -23,6 +24,7 @@ int password_hash(const char *password, struct crypt_data *work, char hash_r[PAS
 	if (crypt_gensalt_rn("$y$", COST_DEFAULT, salt, (int)sizeof(salt), setting, (int)sizeof(setting)) == NULL)
 		return ERR_IO;
 	memset(work, 0, sizeof(*work));
+	digest_counts.crypt++;
 	out = crypt_rn(password, setting, work, (int)sizeof(*work));
 	if (out != NULL && out[0] != '*')
 		r = slice_to_cstr(slice_cstr(out), hash_r, PASSWORD_HASH_SIZE);
@@ -49,8 +51,56 @@ bool password_fits(const char *password, const char *hash, struct crypt_data *wo
 	bool fits;
 
 	memset(work, 0, sizeof(*work));
+	digest_counts.crypt++;
 	out = crypt_rn(password, hash, work, (int)sizeof(*work));
 	fits = out != NULL && out[0] != '*' && equal(out, hash);
 	explicit_bzero(work, sizeof(*work));
 	return fits;
+}
+
+static const struct { const char *prefix, *name; } kinds[] = {
+	{ "$y$", "yescrypt" }, { "$argon2id$", "argon2id" }, { "$gy$", "gost-yescrypt" }, { "$7$", "scrypt" },
+	{ "$2b$", "bcrypt" }, { "$2a$", "bcrypt" }, { "$2y$", "bcrypt" }, { "$6$", "sha512crypt" }, { "$5$", "sha256crypt" },
+};
+
+const char *password_hash_kind(const char *hash)
+{
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (strncmp(hash, kinds[i].prefix, strlen(kinds[i].prefix)) == 0)
+			return kinds[i].name;
+	return "unknown";
+}
+
+bool password_hash_current(const char *hash)
+{
+	return strncmp(hash, "$y$", 3) == 0 || strncmp(hash, "$argon2id$", 10) == 0;
+}
+
+bool password_hash_valid(struct slice hash, const char **why_r)
+{
+	char text[PASSWORD_HASH_SIZE];
+
+	*why_r = NULL;
+	if (slice_to_cstr(hash, text, sizeof(text)) != 0)
+		*why_r = "is no hash of crypt(5)";
+	else if (text[0] != '$' || crypt_checksalt(text) == CRYPT_SALT_INVALID)
+		*why_r = "is no hash that crypt(3) of this system knows";
+	else if (crypt_checksalt(text) != CRYPT_SALT_OK || strcmp(password_hash_kind(text), "unknown") == 0)
+		*why_r = "is of a kind that is guessed too easily";
+	explicit_bzero(text, sizeof(text));
+	return *why_r == NULL;
+}
+
+bool password_hash_whole(const char *hash, struct crypt_data *work)
+{
+	const char *out, *last = strrchr(hash, '$');
+	bool whole;
+
+	memset(work, 0, sizeof(*work));
+	digest_counts.crypt++;
+	out = crypt_rn("", hash, work, (int)sizeof(*work));
+	whole = out != NULL && last != NULL && out[0] != '*' && strlen(out) == strlen(hash) &&
+	    strncmp(out, hash, (size_t)(last - hash)) == 0;
+	explicit_bzero(work, sizeof(*work));
+	return whole;
 }

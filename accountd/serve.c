@@ -35,15 +35,15 @@ void accountd_check_store(struct accountd *ac)
 
 struct task *task_new(struct accountd *ac, struct channel *ch, uint32_t id)
 {
-	struct task *t = calloc(1, sizeof(*t));
+	struct task *t = ac->tasks_n < TASKS_MAX ? calloc(1, sizeof(*t)) : NULL;
 
 	if (t == NULL)
 		return NULL;
 	t->ac = ac;
 	t->ch = ch;
 	t->id = id;
-	t->job.ctx = t;
 	LIST_INSERT_HEAD(&ac->tasks, t, entry);
+	ac->tasks_n++;
 	return t;
 }
 
@@ -52,6 +52,10 @@ void task_free(struct task *t)
 	struct accountd *ac = t->ac;
 
 	LIST_REMOVE(t, entry);
+	ac->tasks_n--;
+	if (t->admin != NULL)
+		explicit_bzero(t->admin, sizeof(*t->admin));
+	free(t->admin);
 	explicit_bzero(t, sizeof(*t));
 	free(t);
 	if (ac->stopping && LIST_EMPTY(&ac->tasks))
@@ -139,6 +143,26 @@ static int on_resolve(struct channel *ch, struct ipc_msg *m, void *ctx)
 	return 0;
 }
 
+static int on_sender(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	struct accountd *ac = ((struct daemon *)ctx)->state;
+	struct account_sender req;
+	struct account_ok ok;
+	bool may;
+	int r = IPC_DECODE(m, account_sender, ac->arena, &req);
+
+	if (r != 0)
+		return r;
+	r = directory_sender(&ac->dir, req.account, req.address, ac->arena, &may);
+	ok.value = may;
+	if (r == 0)
+		IPC_REPLY(ch, account_ok, m->id, &ok);
+	else
+		lookup_failed(ac, ch, m->id, r, req.address);
+	arena_reset(ac->arena);
+	return 0;
+}
+
 const struct ipc_handler accountd_lookup_handlers[] = {
 	{ account_lookup_MSG, on_lookup }, { 0, NULL },
 };
@@ -148,7 +172,14 @@ const struct ipc_handler accountd_resolve_handlers[] = {
 const struct ipc_handler accountd_login_handlers[] = {
 	{ account_login_MSG, accountd_on_login }, { 0, NULL },
 };
+const struct ipc_handler accountd_smtpd_handlers[] = {
+	{ account_lookup_MSG, on_lookup }, { account_login_MSG, accountd_on_login }, { account_sender_MSG, on_sender },
+	{ 0, NULL },
+};
 const struct ipc_handler accountd_control_handlers[] = {
-	{ account_admin_MSG, accountd_on_admin }, { account_list_MSG, accountd_on_list },
-	{ account_lookup_MSG, on_lookup }, { 0, NULL },
+	{ account_admin_MSG, accountd_on_admin }, { account_list_MSG, accountd_on_list }, { account_lookup_MSG, on_lookup },
+	{ account_app_add_MSG, accountd_on_app_add }, { account_app_delete_MSG, accountd_on_app_delete },
+	{ account_user_show_MSG, accountd_on_user_show }, { account_failures_MSG, accountd_on_failures },
+	{ account_failures_clear_MSG, accountd_on_failures_clear }, { account_validator_MSG, accountd_on_validator },
+	{ 0, NULL },
 };

@@ -1,18 +1,22 @@
 #include "accountd/accountd.h"
 
+#include <stdlib.h>
+
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
 /* The requests of the pabal command, on the control socket. */
 
 static void admin_finish(struct accountd *ac, struct channel *ch, uint32_t id, const struct admin_plan *p,
-    const char *hash, uid_t by)
+    const struct store_password *pw, uid_t by)
 {
 	struct buf why = BUF_INIT(1024);
 	struct account_ok ok = { 0 };
-	int r = admin_apply(ac->store, p, hash, clock_wall_s(), &ok.value, &why);
+	int r = admin_apply(ac->store, p, pw, clock_wall_s(), &ok.value, &why);
 	const char *name = p->domain[0] != '\0' ? p->domain : p->name.text;
 
+	if (r == 0 && (p->verb == ADMIN_USER_DELETE || p->verb == ADMIN_USER_PASSWORD || p->verb == ADMIN_USER_PASSWORD_HASH))
+		accountd_forget(ac, ok.value);
 	log_info("admin verb=%s name=%s%s%s by-uid=%lu result=%s", admin_verb_name(p->verb), log_esc(slice_cstr(name)),
 	    p->target[0] != '\0' ? " target=" : "", p->target[0] != '\0' ? log_esc(slice_cstr(p->target)) : "",
 	    (unsigned long)by, err_str(r));
@@ -27,26 +31,60 @@ static void admin_finish(struct accountd *ac, struct channel *ch, uint32_t id, c
 static void admin_hashed(struct authpool_job *job, void *ctx)
 {
 	struct task *t = ctx;
+	struct admin_work *w = t->admin;
+	struct store_password pw = { .hash = w->plan.needs_probe ? job->hash : job->new_hash, .iterations = job->iterations,
+		.keys = job->keys };
 
 	if (job->result == 0)
-		admin_finish(t->ac, t->ch, t->id, &t->plan, job->hash, t->by);
+		admin_finish(t->ac, t->ch, t->id, &w->plan, &pw, w->by);
+	else if (t->ch != NULL && w->plan.needs_probe && job->result == ERR_DENIED)
+		accountd_fail(t->ch, t->id, ERR_SYNTAX, "What was given is not a whole hash of crypt(5): it is cut, or it has more behind it.");
 	else if (t->ch != NULL)
 		accountd_fail(t->ch, t->id, job->result, "The password could not be hashed: %s.", err_str(job->result));
+	explicit_bzero(&pw, sizeof(pw));
 	task_free(t);
+}
+
+/* What keys the password gets: with the iterations of the user's app passwords, which cannot be made anew. */
+static int choose_keys(struct accountd *ac, const struct admin_plan *p, struct authpool_job *job)
+{
+	struct store_app apps[STORE_APPS_MAX];
+	struct store_user u;
+	unsigned n = 0;
+	int r = store_user_get(ac->store, &p->name, &u);
+
+	job->iterations = accountd_iterations(ac);
+	if (r == 0 && (r = store_app_list(ac->store, &p->name, apps, &n)) == 0 && n != 0 && u.iterations != 0)
+		job->iterations = u.iterations;
+	explicit_bzero(&u, sizeof(u));
+	if (n != 0)
+		explicit_bzero(apps, sizeof(apps));
+	if (r != 0 && r != ERR_NOTFOUND)
+		return r;
+	return store_salt(ac->store, name_text(&p->name), job->salt);
 }
 
 static void admin_hash(struct accountd *ac, struct channel *ch, uint32_t id, const struct admin_plan *p,
     struct slice password)
 {
 	struct task *t = task_new(ac, ch, id);
-	int r = t != NULL ? slice_to_cstr(password, t->job.password, sizeof(t->job.password)) : ERR_NOMEM;
+	struct admin_work *w = t != NULL ? calloc(1, sizeof(*w)) : NULL;
+	int r = ERR_NOMEM;
 
-	if (r == 0) {
-		t->plan = *p;
-		t->by = channel_peer_uid(ch);
-		t->job.hash_wanted = true;
-		t->job.done = admin_hashed;
-		r = authpool_submit(ac->pool, &t->job);
+	if (w != NULL) {
+		t->admin = w;
+		w->plan = *p;
+		w->by = channel_peer_uid(ch);
+		w->job.kind = p->needs_probe ? AUTHPOOL_PROBE : AUTHPOOL_MAKE;
+		w->job.hash_wanted = p->needs_hash;
+		w->job.done = admin_hashed;
+		w->job.ctx = t;
+		if (p->needs_probe)
+			r = slice_to_cstr(password, w->job.hash, sizeof(w->job.hash));
+		else if ((r = choose_keys(ac, p, &w->job)) == 0)
+			r = slice_to_cstr(password, w->job.password, sizeof(w->job.password));
+		if (r == 0)
+			r = authpool_submit(ac->pool, &w->job, 0, true);
 	}
 	if (r == 0)
 		return;
@@ -68,7 +106,7 @@ int accountd_on_admin(struct channel *ch, struct ipc_msg *m, void *ctx)
 	r = admin_check(ac->store, &req, &plan, &why);
 	if (r != 0)
 		accountd_fail(ch, m->id, r, "%.*s", SLICE_ARG(buf_slice(&why)));
-	else if (plan.needs_hash)
+	else if (plan.needs_hash || plan.needs_probe)
 		admin_hash(ac, ch, m->id, &plan, req.password);
 	else
 		admin_finish(ac, ch, m->id, &plan, NULL, channel_peer_uid(ch));

@@ -1,27 +1,14 @@
-#include "accountd/store.h"
+#include "accountd/store_internal.h"
 
 #include <stdlib.h>
 
-#include "accountd/kv.h"
-#include "accountd/record.h"
 #include "common/base/log.h"
 
-struct store {
-	struct kv *kv;
-};
+static const struct slice meta_key = SLICE_LIT("M");
 
-struct key {
-	uint8_t p[KV_KEY_MAX];
-	size_t len;
-};
+/* ---- keys and records ------------------------------------------------------- */
 
-static struct slice key_slice(const struct key *k)
-{
-	return slice_of(k->p, k->len);
-}
-
-/* Appends part and a NUL; parts are limited by the parsers of their text, too much gives a key that matches nothing. */
-static void key_add(struct key *k, struct slice part, bool end)
+void key_add(struct key *k, struct slice part, bool end)
 {
 	if (part.len + 1 > sizeof(k->p) - k->len)
 		return;
@@ -32,7 +19,7 @@ static void key_add(struct key *k, struct slice part, bool end)
 		k->p[k->len++] = '\0';
 }
 
-static struct key key_domain(char type, struct slice domain)
+struct key key_domain(char type, struct slice domain)
 {
 	struct key k = { .len = 1 };
 
@@ -42,7 +29,7 @@ static struct key key_domain(char type, struct slice domain)
 	return k;
 }
 
-static struct key key_name(char type, const struct name *n)
+struct key key_name(char type, const struct name *n)
 {
 	struct key k = key_domain(type, name_domain(n));
 
@@ -50,13 +37,9 @@ static struct key key_name(char type, const struct name *n)
 	return k;
 }
 
-static const struct slice meta_key = SLICE_LIT("M");
-
-/* ---- records ------------------------------------------------------------- */
-
-static int decoded(struct cursor *c, int r, uint8_t version, const char *what)
+int store_decoded(const struct cursor *c, int r, uint8_t version, uint8_t want, const char *what)
 {
-	if (r == 0 && version != RECORD_VERSION)
+	if (r == 0 && version != want)
 		r = ERR_VERSION;
 	else if (r != 0 || (r = cur_end(c)) != 0)
 		r = ERR_CORRUPT;
@@ -65,25 +48,7 @@ static int decoded(struct cursor *c, int r, uint8_t version, const char *what)
 	return r;
 }
 
-#define DECODE(T, value, rec) \
-	do { \
-		struct cursor c_ = cursor_of(value); \
-		int d_ = record_##T##_decode(&c_, NULL, rec); \
-		r = decoded(&c_, d_, (rec)->version, #T); \
-	} while (0)
-
-#define PUT(st, T, key, rec, replace) \
-	do { \
-		struct buf b_ = BUF_INIT(KV_VALUE_MAX); \
-		record_##T##_encode(&b_, rec); \
-		if ((r = buf_err(&b_)) == 0) \
-			r = kv_put((st)->kv, key, buf_slice(&b_), replace); \
-		if (b_.p != NULL) \
-			explicit_bzero(b_.p, b_.cap); \
-		buf_free(&b_); \
-	} while (0)
-
-static int get_meta(struct store *st, struct kv_value *v, struct record_meta *m_r)
+int store_get_meta(struct store *st, struct kv_value *v, struct record_meta *m_r)
 {
 	int r = kv_get(st->kv, meta_key, v);
 
@@ -92,43 +57,34 @@ static int get_meta(struct store *st, struct kv_value *v, struct record_meta *m_
 		return 0;
 	}
 	if (r == 0)
-		DECODE(meta, slice_of(v->p, v->len), m_r);
+		STORE_DECODE(meta, slice_of(v->p, v->len), m_r);
 	return r;
 }
 
-static int put_meta(struct store *st, const struct record_meta *m)
+int store_put_meta(struct store *st, const struct record_meta *m)
 {
 	int r;
 
-	PUT(st, meta, meta_key, m, true);
+	STORE_PUT(st, meta, meta_key, m, true);
 	return r;
 }
 
-static int get_domain(struct store *st, struct slice domain, struct kv_value *v, struct record_domain *d_r)
+int store_get_domain(struct store *st, struct slice domain, struct kv_value *v, struct record_domain *d_r)
 {
 	struct key k = key_domain('D', domain);
 	int r = kv_get(st->kv, key_slice(&k), v);
 
 	if (r == 0)
-		DECODE(domain, slice_of(v->p, v->len), d_r);
+		STORE_DECODE(domain, slice_of(v->p, v->len), d_r);
 	return r;
 }
 
-static int put_domain(struct store *st, struct slice domain, const struct record_domain *d, bool replace)
+int store_put_domain(struct store *st, struct slice domain, const struct record_domain *d, bool replace)
 {
 	struct key k = key_domain('D', domain);
 	int r;
 
-	PUT(st, domain, key_slice(&k), d, replace);
-	return r;
-}
-
-static int put_user(struct store *st, const struct name *n, const struct record_user *u, bool replace)
-{
-	struct key k = key_name('U', n);
-	int r;
-
-	PUT(st, user, key_slice(&k), u, replace);
+	STORE_PUT(st, domain, key_slice(&k), d, replace);
 	return r;
 }
 
@@ -145,6 +101,10 @@ int store_open(struct store **st_r, const char *home)
 		free(st);
 		return r;
 	}
+	if ((r = store_load_secrets(st)) != 0) {
+		store_close(&st);
+		return r;
+	}
 	*st_r = st;
 	return 0;
 }
@@ -154,6 +114,7 @@ void store_close(struct store **st)
 	if (*st == NULL)
 		return;
 	kv_close(&(*st)->kv);
+	explicit_bzero(*st, sizeof(**st));
 	free(*st);
 	*st = NULL;
 }
@@ -177,14 +138,14 @@ static int domain_add(struct store *st, struct slice domain, uint64_t now, uint6
 	struct kv_value v;
 	int r;
 
-	if ((r = get_meta(st, &v, &m)) != 0)
+	if ((r = store_get_meta(st, &v, &m)) != 0)
 		return r;
 	*id_r = d.id = m.next++;
-	if ((r = put_domain(st, domain, &d, false)) != 0)
+	if ((r = store_put_domain(st, domain, &d, false)) != 0)
 		return r;
 	if (m.first_domain.len == 0)
 		m.first_domain = domain;
-	return put_meta(st, &m);
+	return store_put_meta(st, &m);
 }
 
 int store_domain_add(struct store *st, struct slice domain, uint64_t now, uint64_t *id_r)
@@ -209,12 +170,7 @@ static int must_be_empty(struct store *st, char type, struct slice domain)
 	return kv_scan(st->kv, key_slice(&k), false, key_slice(&k), not_empty, NULL);
 }
 
-struct oldest {
-	uint64_t number;        /* 0: none yet */
-	struct name name;       /* of a user; of a domain the local part is its name */
-};
-
-static int oldest_item(void *ctx, const struct store_item *item)
+int store_oldest_item(void *ctx, const struct store_item *item)
 {
 	struct oldest *o = ctx;
 	struct slice local, domain;
@@ -237,14 +193,14 @@ static int domain_delete(struct store *st, struct slice domain)
 	if ((r = kv_del(st->kv, key_slice(&k))) != 0 ||
 	    (r = must_be_empty(st, 'U', domain)) != 0 ||
 	    (r = must_be_empty(st, 'A', domain)) != 0 ||
-	    (r = get_meta(st, &v, &m)) != 0)
+	    (r = store_get_meta(st, &v, &m)) != 0)
 		return r;
 	if (!slice_eq(m.first_domain, domain))
 		return 0;
-	if ((r = store_each(st, STORE_DOMAINS, slice_of(NULL, 0), slice_of(NULL, 0), oldest_item, &o)) != 0)
+	if ((r = store_each(st, STORE_DOMAINS, slice_of(NULL, 0), slice_of(NULL, 0), store_oldest_item, &o)) != 0)
 		return r;
 	m.first_domain = name_text(&o.name);
-	return put_meta(st, &m);
+	return store_put_meta(st, &m);
 }
 
 int store_domain_delete(struct store *st, struct slice domain)
@@ -260,7 +216,7 @@ int store_domain_get(struct store *st, struct slice domain, struct store_domain 
 	struct kv_value v;
 	int r;
 
-	if ((r = get_domain(st, domain, &v, &d)) != 0)
+	if ((r = store_get_domain(st, domain, &v, &d)) != 0)
 		return r;
 	d_r->id = d.id;
 	d_r->created = d.created;
@@ -274,116 +230,11 @@ int store_domain_first(struct store *st, char out_r[MAIL_DOMAIN_MAX + 1])
 	struct kv_value v;
 	int r;
 
-	if ((r = get_meta(st, &v, &m)) != 0)
+	if ((r = store_get_meta(st, &v, &m)) != 0)
 		return r;
 	if (m.first_domain.len == 0)
 		return ERR_NOTFOUND;
 	return slice_to_cstr(m.first_domain, out_r, MAIL_DOMAIN_MAX + 1);
-}
-
-/* ---- users --------------------------------------------------------------------- */
-
-static int user_add(struct store *st, const struct name *n, const char *hash, uint64_t now, uint64_t *account_r)
-{
-	struct record_user u = { .version = RECORD_VERSION, .created = now, .hash = slice_cstr(hash) };
-	struct record_domain d;
-	struct record_meta m;
-	struct kv_value dv, mv;
-	int r;
-
-	if ((r = get_domain(st, name_domain(n), &dv, &d)) != 0 || (r = get_meta(st, &mv, &m)) != 0)
-		return r;
-	*account_r = u.account = m.next++;
-	if ((r = put_user(st, n, &u, false)) != 0 || (r = put_meta(st, &m)) != 0)
-		return r;
-	if (d.first_user.len != 0)
-		return 0;
-	d.first_user = name_local(n);
-	return put_domain(st, name_domain(n), &d, true);
-}
-
-int store_user_add(struct store *st, const struct name *n, const char *hash, uint64_t now, uint64_t *account_r)
-{
-	int r = kv_begin(st->kv);
-
-	return r != 0 ? r : kv_end(st->kv, user_add(st, n, hash, now, account_r));
-}
-
-static int get_user(struct store *st, const struct name *n, struct kv_value *v, struct record_user *u_r)
-{
-	struct key k = key_name('U', n);
-	int r = kv_get(st->kv, key_slice(&k), v);
-
-	if (r == 0)
-		DECODE(user, slice_of(v->p, v->len), u_r);
-	return r;
-}
-
-static int user_delete(struct store *st, const struct name *n, uint64_t *account_r)
-{
-	struct oldest o = { 0 };
-	struct key k = key_name('U', n);
-	struct record_domain d;
-	struct record_user u;
-	struct kv_value v;
-	int r;
-
-	if ((r = get_user(st, n, &v, &u)) != 0)
-		return r;
-	*account_r = u.account;
-	if ((r = kv_del(st->kv, key_slice(&k))) != 0 ||
-	    (r = get_domain(st, name_domain(n), &v, &d)) != 0)
-		return r;
-	if (!slice_eq(d.first_user, name_local(n)))
-		return 0;
-	if ((r = store_each(st, STORE_USERS, name_domain(n), slice_of(NULL, 0), oldest_item, &o)) != 0)
-		return r;
-	d.first_user = name_local(&o.name);
-	return put_domain(st, name_domain(n), &d, true);
-}
-
-int store_user_delete(struct store *st, const struct name *n, uint64_t *account_r)
-{
-	int r = kv_begin(st->kv);
-
-	return r != 0 ? r : kv_end(st->kv, user_delete(st, n, account_r));
-}
-
-static int user_password(struct store *st, const struct name *n, const char *hash, uint64_t *account_r)
-{
-	struct record_user u;
-	struct kv_value v;
-	int r;
-
-	if ((r = get_user(st, n, &v, &u)) == 0) {
-		*account_r = u.account;
-		u.hash = slice_cstr(hash);
-		r = put_user(st, n, &u, true);
-	}
-	explicit_bzero(&v, sizeof(v));
-	return r;
-}
-
-int store_user_password(struct store *st, const struct name *n, const char *hash, uint64_t *account_r)
-{
-	int r = kv_begin(st->kv);
-
-	return r != 0 ? r : kv_end(st->kv, user_password(st, n, hash, account_r));
-}
-
-int store_user_get(struct store *st, const struct name *n, struct store_user *u_r)
-{
-	struct record_user u;
-	struct kv_value v;
-	int r;
-
-	if ((r = get_user(st, n, &v, &u)) == 0) {
-		u_r->account = u.account;
-		u_r->created = u.created;
-		r = slice_to_cstr(u.hash, u_r->hash, sizeof(u_r->hash));
-	}
-	explicit_bzero(&v, sizeof(v));
-	return r;
 }
 
 /* ---- aliases -------------------------------------------------------------------- */
@@ -396,10 +247,10 @@ static int alias_add(struct store *st, const struct name *n, struct slice target
 	struct kv_value v;
 	int r;
 
-	if ((r = get_domain(st, name_domain(n), &v, &d)) != 0)
+	if ((r = store_get_domain(st, name_domain(n), &v, &d)) != 0)
 		return r;
 	key_add(&k, target, false);
-	PUT(st, alias, key_slice(&k), &a, false);
+	STORE_PUT(st, alias, key_slice(&k), &a, false);
 	return r;
 }
 
@@ -476,17 +327,18 @@ static int item_value(enum store_kind kind, struct slice value, struct store_ite
 
 	switch (kind) {
 	case STORE_DOMAINS:
-		DECODE(domain, value, &d);
+		STORE_DECODE(domain, value, &d);
 		item->account = d.id;
 		item->created = d.created;
 		break;
 	case STORE_USERS:
-		DECODE(user, value, &u);
+		if ((r = store_decode_user(value, &u)) != 0)
+			return r;
 		item->account = u.account;
 		item->created = u.created;
 		break;
 	case STORE_ALIASES:
-		DECODE(alias, value, &a);
+		STORE_DECODE(alias, value, &a);
 		item->created = a.created;
 		break;
 	}

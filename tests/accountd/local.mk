@@ -9,6 +9,10 @@ UNIT_TESTS += tests/accountd/test-login
 tests_accountd_test_login_SOURCES = %D%/test-login.c
 tests_accountd_test_login_LDADD = $(ACCOUNTD_TEST_LIBS)
 
+UNIT_TESTS += tests/accountd/test-scram
+tests_accountd_test_scram_SOURCES = %D%/test-scram.c
+tests_accountd_test_scram_LDADD = $(ACCOUNTD_TEST_LIBS)
+
 UNIT_TESTS += tests/accountd/test-store
 tests_accountd_test_store_SOURCES = %D%/test-store.c
 tests_accountd_test_store_LDADD = $(ACCOUNTD_TEST_LIBS)

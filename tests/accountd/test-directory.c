@@ -20,7 +20,7 @@ static void add_user(const char *user)
 	struct name n = name_of(user);
 	uint64_t account;
 
-	assert_int_equal(store_user_add(st, &n, "$y$hash", 1, &account), 0);
+	assert_int_equal(store_user_add(st, &n, &(struct store_password){ .hash = "$y$hash" }, 1, &account), 0);
 }
 
 static void add_alias(const char *alias, const char *target)

@@ -12,18 +12,20 @@ static void play(size_t row, struct throttle *t, const struct try *s)
 {
 	struct throttle_try try;
 	uint64_t wait;
-	int r = throttle_begin(t, slice_cstr(s->addr), slice_cstr(s->user), slice_cstr(s->password),
+	int r = throttle_check(t, slice_cstr(s->addr), slice_cstr(s->user), slice_cstr(s->password),
 	    s->at_s * MS_PER_S, &try, &wait);
 
 	assert_row(row, (r == ERR_AGAIN) == (s->want == '-'));
 	assert_row(row, (wait != 0) == (r != 0));
+	if (r == 0)
+		assert_row(row, throttle_enter(t, &try) == 0);
 	if (r == 0)
 		throttle_end(t, &try, s->want == 'g' ? THROTTLE_GOOD : THROTTLE_WRONG, s->at_s * MS_PER_S);
 }
 
 static void play_all(const struct try *s, size_t n)
 {
-	struct throttle *t = throttle_new(3, 64);
+	struct throttle *t = throttle_new(3, 64, slice_of(NULL, 0));
 
 	assert_non_null(t);
 	for (size_t i = 0; i < n; i++)
@@ -71,7 +73,7 @@ static void by_address(void **state)
 /* Tries that are refused make no entries: whoever is slowed cannot push out the counts of others. */
 static void refused_flood(void **state)
 {
-	struct throttle *t = throttle_new(3, 64);
+	struct throttle *t = throttle_new(3, 64, slice_of(NULL, 0));
 	struct throttle_try try;
 	uint64_t wait;
 
@@ -86,9 +88,9 @@ static void refused_flood(void **state)
 		play(i, t, &attacker);
 	}
 	for (uint64_t i = 0; i < 1000; i++)
-		assert_int_equal(throttle_begin(t, slice_cstr("192.0.2.9"), slice_of(&i, sizeof(i)), slice_cstr("x"),
+		assert_int_equal(throttle_check(t, slice_cstr("192.0.2.9"), slice_of(&i, sizeof(i)), slice_cstr("x"),
 		    100 * MS_PER_S, &try, &wait), ERR_AGAIN);
-	assert_int_equal(throttle_begin(t, slice_cstr("192.0.2.4"), slice_cstr("a"), slice_cstr("4"), 100 * MS_PER_S, &try,
+	assert_int_equal(throttle_check(t, slice_cstr("192.0.2.4"), slice_cstr("a"), slice_cstr("4"), 100 * MS_PER_S, &try,
 	    &wait), ERR_AGAIN);
 	throttle_free(&t);
 }
@@ -125,8 +127,8 @@ static void known_pair(void **state)
 
 static void bounded(void **state)
 {
-	struct throttle *t = throttle_new(3, 64);
-	struct throttle_try try[THROTTLE_PENDING_MAX + 1];
+	struct throttle *t = throttle_new(3, 64, slice_of(NULL, 0));
+	static struct throttle_try try[THROTTLE_PENDING_ADDR + 1];
 	uint64_t wait;
 
 	(void)state;
@@ -137,14 +139,24 @@ static void bounded(void **state)
 		(void)snprintf(user, sizeof(user), "u%u", i);
 		play(i, t, &(struct try){ 100, addr, user, "x", i % 3 == 0 ? 'g' : 'w' });
 	}
-	/* Tries at a time of one address. */
-	for (unsigned i = 0; i <= THROTTLE_PENDING_MAX; i++) {
-		int r = throttle_begin(t, slice_cstr("192.0.2.1"), slice_of(&i, sizeof(i)), slice_cstr("x"), 200000, &try[i], &wait);
-
-		assert_row(i, r == (i == THROTTLE_PENDING_MAX ? ERR_AGAIN : 0));
+	assert_in_range(throttle_entries(t), 64, 3 * 64);
+	/* Tries at a time of one address, and of one name. */
+	throttle_free(&t);
+	t = throttle_new(3, 4096, slice_of(NULL, 0));
+	for (unsigned i = 0; i <= THROTTLE_PENDING_ADDR; i++) {
+		assert_int_equal(throttle_check(t, slice_cstr("192.0.2.1"), slice_of(&i, sizeof(i)), slice_cstr("x"), 200000, &try[i],
+		    &wait), 0);
+		assert_row(i, throttle_enter(t, &try[i]) == (i == THROTTLE_PENDING_ADDR ? ERR_AGAIN : 0));
 	}
 	throttle_end(t, &try[0], THROTTLE_UNKNOWN, 200000);
-	assert_int_equal(throttle_begin(t, slice_cstr("192.0.2.1"), slice_cstr("z"), slice_cstr("x"), 200000, &try[0], &wait), 0);
+	assert_int_equal(throttle_enter(t, &try[THROTTLE_PENDING_ADDR]), 0);
+	for (unsigned i = 0; i <= THROTTLE_PENDING_USER; i++) {
+		char addr[32];
+
+		(void)snprintf(addr, sizeof(addr), "10.0.1.%u", i);
+		assert_int_equal(throttle_check(t, slice_cstr(addr), slice_cstr("one"), slice_cstr("x"), 200000, &try[0], &wait), 0);
+		assert_row(i, throttle_enter(t, &try[0]) == (i == THROTTLE_PENDING_USER ? ERR_AGAIN : 0));
+	}
 	/* Hostile text is a key like another. */
 	play(1, t, &(struct try){ 300, "", "", "", 'w' });
 	play(2, t, &(struct try){ 300, "not an address, and much longer than any address is allowed to be....", "", "", 'g' });
@@ -199,30 +211,37 @@ static void pool(void **state)
 	struct authpool *pl = authpool_new(p.loop, 2);
 	struct authpool_job *jobs = calloc(AUTHPOOL_QUEUE_MAX + 64, sizeof(*jobs));
 	char hash[PASSWORD_HASH_SIZE];
+	struct scram_keys keys;
 	unsigned n = 0;
 
 	(void)state;
 	assert_non_null(pl);
-	jobs[0] = (struct authpool_job){ .hash_wanted = true, .password = "right", .done = job_done, .ctx = &p };
-	assert_int_equal(authpool_submit(pl, &jobs[0]), 0);
+	jobs[0] = (struct authpool_job){ .kind = AUTHPOOL_MAKE, .hash_wanted = true, .iterations = 4096, .password = "right",
+	    .done = job_done, .ctx = &p };
+	assert_int_equal(authpool_submit(pl, &jobs[0], 1, false), 0);
 	while (p.done == 0)
 		assert_int_equal(loop_turn(p.loop, 1000), 0);
-	memcpy(hash, jobs[0].hash, sizeof(hash));
+	memcpy(hash, jobs[0].new_hash, sizeof(hash));
+	keys = jobs[0].keys;
 	for (unsigned i = 0; i < JOBS; i++) {
-		jobs[i] = (struct authpool_job){ .done = job_done, .ctx = &p };
+		jobs[i] = (struct authpool_job){ .iterations = 4096, .hash_wanted = true, .done = job_done, .ctx = &p };
 		(void)strcpy(jobs[i].password, i % 2 != 0 ? "right" : "wrong");
 		memcpy(jobs[i].hash, hash, sizeof(hash));
-		assert_int_equal(authpool_submit(pl, &jobs[i]), 0);
+		assert_int_equal(authpool_submit(pl, &jobs[i], i % 3, false), 0);
 	}
 	assert_int_equal(authpool_resize(pl, 4), 0);
 	assert_int_equal(authpool_resize(pl, 1), 0);
 	while (p.done < JOBS + 1)
 		assert_int_equal(loop_turn(p.loop, 1000), 0);
 	assert_int_equal(p.good, JOBS / 2 + 1);
+	/* A password that fits has the keys made with it, and keeps a hash that is of today's kind. */
+	assert_memory_equal(&jobs[1].keys, &keys, sizeof(keys));
+	assert_int_equal(jobs[1].new_hash[0], '\0');
+	assert_memory_not_equal(&jobs[0].keys, &keys, sizeof(keys));
 	/* More than the queue takes. */
 	while (n < AUTHPOOL_QUEUE_MAX + 64) {
-		jobs[n] = (struct authpool_job){ .hash_wanted = true, .password = "x", .done = job_done, .ctx = &p };
-		if (authpool_submit(pl, &jobs[n]) != 0)
+		jobs[n] = (struct authpool_job){ .kind = AUTHPOOL_MAKE, .hash_wanted = true, .password = "x", .done = job_done, .ctx = &p };
+		if (authpool_submit(pl, &jobs[n], 7, false) != 0)
 			break;
 		n++;
 	}

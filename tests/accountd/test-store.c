@@ -40,7 +40,7 @@ static int admin(uint8_t verb, const char *name, const char *target, const char 
 	int r = admin_check(st, &req, &p, why);
 
 	*value_r = 0;
-	return r != 0 ? r : admin_apply(st, &p, p.needs_hash ? "$y$x" : NULL, 5, value_r, why);
+	return r != 0 ? r : admin_apply(st, &p, &(struct store_password){ .hash = "$y$x" }, 5, value_r, why);
 }
 
 /* A history of requests: each one's result, its sentence (a part of it), and the number it answers with. */
@@ -136,7 +136,7 @@ static void oldest(void **state)
 	assert_int_equal(store_domain_get(st, slice_cstr("a.test"), &d), 0);
 	assert_int_equal(d.first_user.len, 0);
 	for (size_t i = 0; i < ARRAY_LEN(n); i++)
-		assert_int_equal(store_user_add(st, &n[i], "h", 1, &id), 0);
+		assert_int_equal(store_user_add(st, &n[i], &(struct store_password){ .hash = "h" }, 1, &id), 0);
 	for (size_t i = 0; i < ARRAY_LEN(n); i++) {
 		reopen();
 		assert_int_equal(store_domain_get(st, slice_cstr("a.test"), &d), 0);
@@ -190,7 +190,7 @@ static void lists(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(users); i++) {
 		struct name n = name_of(users[i]);
 
-		assert_int_equal(store_user_add(st, &n, "h", 1, &id), 0);
+		assert_int_equal(store_user_add(st, &n, &(struct store_password){ .hash = "h" }, 1, &id), 0);
 	}
 	assert_int_equal(store_alias_add(st, &y, slice_cstr("a@a.test"), 1), 0);
 	assert_int_equal(store_alias_add(st, &x, slice_cstr("b@a.test"), 1), 0);
@@ -228,7 +228,7 @@ static void killed(void **state)
 				struct name name;
 
 				(void)snprintf(text, sizeof(text), "r%du%u@k.test", round, i);
-				if (name_parse(slice_cstr(text), &name) != 0 || store_user_add(st, &name, "h", 1, &id) != 0 ||
+				if (name_parse(slice_cstr(text), &name) != 0 || store_user_add(st, &name, &(struct store_password){ .hash = "h" }, 1, &id) != 0 ||
 				    write(fds[1], &i, sizeof(i)) < 0)
 					_exit(1);
 			}
