@@ -87,12 +87,52 @@ void smtp_content_prefix_done(struct smtp_content *c, size_t relay_off)
 {
 	struct slice s = buf_slice(&c->bytes);
 
-	c->total = s.len;
+	c->total = c->prefix_len = s.len;
 	c->relay_off = (uint32_t)relay_off;
 	for (size_t i = 0; i < s.len; i++)
 		c->prefix_lines += s.p[i] == '\n';
 	if (buf_err(&c->bytes) != 0)
 		smtp_content_fail(c, ERR_FULL);
+}
+
+void smtp_content_hold_header(struct smtp_content *c, smtp_header_fn *fn, void *ctx)
+{
+	c->header_fn = fn;
+	c->header_ctx = ctx;
+	c->bytes.max += SMTP_HEADER_HOLD + SMTP_HEADER_ADD;
+}
+
+void smtp_content_insert(struct smtp_content *c, size_t off, struct slice text)
+{
+	struct buf *b = &c->bytes;
+	uint8_t *room = text.len != 0 ? buf_reserve(b, text.len) : NULL;
+	uint8_t *at;
+
+	if (text.len == 0)
+		return;
+	if (room == NULL) {
+		smtp_content_fail(c, ERR_FULL);
+		return;
+	}
+	at = b->p + b->off + off;
+	memmove(at + text.len, at, (size_t)(room - at));
+	memcpy(at, text.p, text.len);
+	buf_commit(b, text.len);
+	c->total += text.len;
+	for (size_t i = 0; i < text.len; i++)
+		c->prefix_lines += text.p[i] == '\n';
+}
+
+/* True: the header is still wanted in memory. */
+static bool header_held(struct smtp_content *c)
+{
+	if (c->header_fn == NULL || c->header_seen)
+		return false;
+	if (!c->ended && c->in_header && c->total < SMTP_HEADER_HOLD)
+		return true;
+	c->header_seen = true;
+	c->header_fn(c->header_ctx, c);
+	return false;
 }
 
 void smtp_content_free(struct smtp_content *c)
@@ -110,6 +150,8 @@ enum smtp_content_fault smtp_content_fault(const struct smtp_content *c)
 		return SMTP_FAULT_NUL;
 	if (c->received > c->hop_limit)
 		return SMTP_FAULT_HOPS;
+	if (c->refused != NULL)
+		return SMTP_FAULT_HEADER;
 	if (c->local_fault == ERR_FULL)
 		return SMTP_FAULT_FULL;
 	return c->local_fault != 0 ? SMTP_FAULT_TEMP : SMTP_FAULT_NONE;
@@ -128,11 +170,16 @@ enum smtp_content_state smtp_content_step(struct smtp_content *c, struct buf *in
 {
 	for (;;) {
 		struct slice chunk;
+		bool held = false;
 		size_t used;
 
+		if (smtp_content_fault(c) == SMTP_FAULT_NONE)
+			held = header_held(c);
 		if (smtp_content_fault(c) != SMTP_FAULT_NONE) {
 			buf_free(&c->bytes);
 			c->file = 0;
+		} else if (held) {
+			/* whatever its size */
 		} else if (c->file == 0 && c->total > c->inline_limit) {
 			return SMTP_CONTENT_FILE;
 		} else if (c->file != 0 && (buf_len(&c->bytes) >= SMTP_CONTENT_CHUNK || (c->ended && buf_len(&c->bytes) != 0))) {

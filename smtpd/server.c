@@ -1,225 +1,18 @@
 #include "smtpd/server.h"
 
-#include <bsd/sys/queue.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/daemon/edge.h"
-#include "common/ipc/proto_account.h"
-#include "common/ipc/proto_spool.h"
-#include "smtpd/session.h"
+#include "smtpd/server_internal.h"
 
 enum {
 	OUT_MAX = 1024 * 1024,
-	LOOKUP_TIMEOUT_MS = 30 * 1000,
-	ACCEPT_TIMEOUT_MS = 5 * 60 * 1000,       /* RFC 5321 4.5.3.2.6: the client waits 10 minutes */
-	ACCEPT_BACKLOG = 8 * 1024 * 1024,        /* bytes on their way to spoold before further messages wait */
 	HELD_HIGH = 128 * 1024 * 1024,           /* content in memory before new messages go to files early */
 	INLINE_UNDER_PRESSURE = 4096,
 	NOFILE = 20000,
 };
-
-struct client {
-	struct edge_client at;
-	STAILQ_ENTRY(client) waiting;    /* for its turn to send ACCEPT */
-	struct server *srv;
-	struct conn *conn;               /* NULL: gone, and an answer is still due */
-	struct smtp_session *s;
-	struct buf out;
-	struct loop_timer timer;
-	bool eof;
-	bool asked;                      /* a request is open, or it is in srv->waiting */
-	size_t held;                     /* content in memory, as counted in srv->held */
-	uint64_t file;                   /* body file that we hold, 0: none */
-	int fd;
-};
-
-struct server {
-	struct daemon *d;
-	struct smtp_env env;
-	struct edge edge;
-	STAILQ_HEAD(, client) waiting;
-	size_t held;
-};
-
-static void client_run(struct client *c);
-
-/* ---- the body file ---------------------------------------------------------------- */
-
-static void file_forget(struct client *c)
-{
-	if (c->file != 0)
-		(void)close(c->fd);
-	c->file = 0;
-	c->fd = -1;
-}
-
-/* The session has no use for it any more: it was refused, or ACCEPT took it. */
-static void file_drop(struct client *c)
-{
-	struct channel *ch = daemon_peer(c->srv->d, ROLE_SPOOLD);
-	struct spool_body_drop m = { .file = c->file };
-
-	if (c->file == 0)
-		return;
-	if (ch != NULL)
-		IPC_SEND(ch, spool_body_drop, 0, &m);
-	file_forget(c);
-}
-
-static int file_write(int fd, struct slice s)
-{
-	while (s.len != 0) {
-		ssize_t n = write(fd, s.p, s.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? ERR_FULL : ERR_IO;
-		s = slice_sub(s, (size_t)n, SIZE_MAX);
-	}
-	return 0;
-}
-
-/* ---- answers ------------------------------------------------------------------------- */
-
-/* What a reply that is not the one hoped for says. */
-static int spool_reply_err(const struct ipc_msg *m)
-{
-	struct spool_fail f;
-
-	if (IPC_DECODE(m, spool_fail, NULL, &f) != 0 || (int32_t)f.code >= 0)
-		return ERR_IO;
-	return (int32_t)f.code;
-}
-
-static void lookup_reply(void *ctx, int r, struct ipc_msg *m)
-{
-	struct client *c = ctx;
-	struct account_lookup_reply reply;
-	enum smtp_lookup result = SMTP_LOOKUP_TEMPFAIL;
-
-	c->asked = false;
-	if (r == 0 && IPC_DECODE(m, account_lookup_reply, NULL, &reply) == 0) {
-		if (reply.kind == ADDRESS_LOCAL)
-			result = SMTP_LOOKUP_LOCAL;
-		else if (reply.kind == ADDRESS_UNKNOWN)
-			result = SMTP_LOOKUP_UNKNOWN;
-		else if (reply.kind == ADDRESS_REMOTE)
-			result = SMTP_LOOKUP_REMOTE;
-	}
-	smtp_session_lookup_done(c->s, result);
-	client_run(c);
-}
-
-static void file_reply(void *ctx, int r, struct ipc_msg *m)
-{
-	struct client *c = ctx;
-	struct spool_body_file_reply reply;
-
-	c->asked = false;
-	memset(&reply, 0, sizeof(reply));
-	if (r == 0 && IPC_DECODE(m, spool_body_file_reply, NULL, &reply) != 0)
-		r = spool_reply_err(m);
-	else if (r == 0 && (m->fd < 0 || reply.file == 0))
-		r = ERR_IO;
-	if (r == 0) {
-		c->file = reply.file;
-		c->fd = m->fd;
-		m->fd = -1;
-	}
-	smtp_session_file_done(c->s, r, reply.file);
-	client_run(c);
-}
-
-static void accept_pump(struct server *srv);
-
-static void accept_reply(void *ctx, int r, struct ipc_msg *m)
-{
-	struct client *c = ctx;
-	struct server *srv = c->srv;
-	struct spool_accepted reply;
-
-	c->asked = false;
-	memset(&reply, 0, sizeof(reply));
-	if (r == 0 && IPC_DECODE(m, spool_accepted, NULL, &reply) != 0)
-		r = spool_reply_err(m);
-	if (r == 0)
-		file_forget(c);
-	else if (r == ERR_TIMEOUT)
-		log_warn("spoold has not answered for %d s: a message may come twice", ACCEPT_TIMEOUT_MS / 1000);
-	smtp_session_accept_done(c->s, r, reply.msgid);
-	client_run(c);
-	accept_pump(srv);
-}
-
-/* ---- questions -------------------------------------------------------------------------- */
-
-/* Each returns false when it has fed an answer already. */
-static bool ask_lookup(struct client *c)
-{
-	struct channel *ch = daemon_peer(c->srv->d, ROLE_ACCOUNTD);
-	struct account_lookup m = { .address = smtp_session_lookup_addr(c->s) };
-
-	if (ch == NULL) {
-		smtp_session_lookup_done(c->s, SMTP_LOOKUP_TEMPFAIL);
-		return false;
-	}
-	c->asked = true;
-	(void)IPC_REQUEST(ch, account_lookup, &m, LOOKUP_TIMEOUT_MS, lookup_reply, c);
-	return true;
-}
-
-static bool ask_file(struct client *c)
-{
-	struct channel *ch = daemon_peer(c->srv->d, ROLE_SPOOLD);
-	struct spool_body_file m = { 0 };
-
-	if (ch == NULL) {
-		smtp_session_file_done(c->s, ERR_CLOSED, 0);
-		return false;
-	}
-	c->asked = true;
-	/* without a timeout: a file whose number comes too late would stay in spoold */
-	(void)IPC_REQUEST(ch, spool_body_file, &m, 0, file_reply, c);
-	return true;
-}
-
-static bool ask_accept(struct client *c)
-{
-	struct channel *ch = daemon_peer(c->srv->d, ROLE_SPOOLD);
-	struct spool_accept m;
-	int r = ch != NULL ? smtp_session_submission(c->s, &m) : ERR_CLOSED;
-
-	if (r != 0) {
-		smtp_session_accept_done(c->s, r == ERR_NOMEM ? ERR_FULL : r, 0);
-		return false;
-	}
-	c->asked = true;
-	if (channel_backlog(ch) > ACCEPT_BACKLOG)
-		STAILQ_INSERT_TAIL(&c->srv->waiting, c, waiting);
-	else
-		(void)IPC_REQUEST(ch, spool_accept, &m, ACCEPT_TIMEOUT_MS, accept_reply, c);
-	return true;
-}
-
-/* spoold has taken something: the next that waited. Gone spoold: all of them hear it. */
-static void accept_pump(struct server *srv)
-{
-	struct channel *ch = daemon_peer(srv->d, ROLE_SPOOLD);
-	struct client *c;
-
-	while ((c = STAILQ_FIRST(&srv->waiting)) != NULL && (ch == NULL || channel_backlog(ch) <= ACCEPT_BACKLOG)) {
-		STAILQ_REMOVE_HEAD(&srv->waiting, waiting);
-		c->asked = false;
-		if (!ask_accept(c))
-			client_run(c);
-	}
-}
 
 /* ---- clients ----------------------------------------------------------------------------- */
 
@@ -242,7 +35,7 @@ static void client_end(struct client *c)
 	conn_finish(&c->conn);
 	loop_timer_del(srv->d->loop, &c->timer);
 	smtp_session_free(&c->s);
-	file_drop(c);
+	client_file_drop(c);
 	buf_free(&c->out);
 	edge_leave(&srv->edge, &c->at);
 	free(c);
@@ -258,23 +51,7 @@ static void client_timer(void *ctx)
 	client_run(c);
 }
 
-/* False: the answer is already there. */
-static bool client_ask(struct client *c, enum smtp_want want)
-{
-	switch (want) {
-	case SMTP_WANT_LOOKUP:
-		return ask_lookup(c);
-	case SMTP_WANT_FILE:
-		return ask_file(c);
-	case SMTP_WANT_ACCEPT:
-		return ask_accept(c);
-	default:
-		smtp_session_write_done(c->s, file_write(c->fd, smtp_session_unwritten(c->s)));
-		return false;
-	}
-}
-
-static void client_run(struct client *c)
+void client_run(struct client *c)
 {
 	struct buf none = BUF_INIT(0), *in = c->conn != NULL ? conn_in(c->conn) : &none;
 	bool was_full = buf_len(in) >= CONN_IN_MAX;
@@ -285,7 +62,7 @@ static void client_run(struct client *c)
 	do {
 		want = smtp_session_run(c->s, in);
 		if (smtp_session_file(c->s) != c->file)
-			file_drop(c);
+			client_file_drop(c);
 	} while (want != SMTP_WANT_INPUT && want != SMTP_WANT_CLOSE && !client_ask(c, want));
 	if (c->conn != NULL && buf_len(&c->out) != 0)
 		conn_write(c->conn, buf_slice(&c->out).p, buf_len(&c->out));
@@ -325,9 +102,14 @@ static void turn_away(struct server *srv, struct conn *conn, const char *why)
 	conn_finish(&conn);
 }
 
-static int client_start(struct server *srv, struct client *c, bool early)
+static int client_start(struct server *srv, struct client *c, enum conf_listen_service svc, bool early)
 {
-	struct smtp_client who = { .addr = conn_peer_addr(c->conn) };
+	struct smtp_client who = {
+		.addr = conn_peer_addr(c->conn),
+		.loopback = conn_peer_is_loopback(c->conn),
+		.submission = svc != LISTEN_SMTP,
+		.implicit_tls = conf_services[svc].tls,
+	};
 
 	who.relay = conf_network_match(&srv->d->conf->relay_from, who.addr);
 	c->s = smtp_session_new(&srv->env, &who, &c->out);
@@ -341,7 +123,6 @@ static int client_start(struct server *srv, struct client *c, bool early)
 static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 {
 	struct server *srv = ctx;
-	(void)svc;
 	struct client *c = calloc(1, sizeof(*c));
 	struct conn_ops ops = { client_event, c };
 	uint8_t byte;
@@ -357,7 +138,7 @@ static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 		c->out = BUF_INIT(OUT_MAX);
 		if (edge_enter(&srv->edge, &c->at, conn_peer_addr(conn), c, &why) == 0) {
 			why = "out of memory";
-			if (client_start(srv, c, early) == 0)
+			if (client_start(srv, c, svc, early) == 0)
 				return;
 			edge_leave(&srv->edge, &c->at);
 		}
@@ -379,7 +160,11 @@ static void env_set(struct smtp_env *env, const struct conf *conf)
 	env->hop_limit = (uint32_t)conf->hop_limit;
 	env->timeout_ms = conf->smtp_timeout * MS_PER_S;
 	env->data_timeout_ms = conf->smtp_data_timeout * MS_PER_S;
+	env->login_timeout_ms = conf->login_timeout * MS_PER_S;
 	env->inline_limit = conf->body_inline_limit;
+	env->plaintext_login = conf->allow_plaintext_login;
+	env->oauth = conf->oauth_login;
+	env->hide_client = conf->submission_hide_client;
 }
 
 /* spoold is there once it has said whether it takes mail. */
@@ -459,7 +244,7 @@ static void client_spool_lost(void *ctx)
 	struct client *c = ctx;
 
 	smtp_session_file_lost(c->s);
-	file_forget(c);
+	client_file_forget(c);
 }
 
 static void on_spool_close(struct daemon *d, struct channel *ch, int why)

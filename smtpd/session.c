@@ -12,7 +12,7 @@
 #include "smtpd/internal.h"
 
 enum {
-	SESSION_ARENA_MAX = 4096,
+	SESSION_ARENA_MAX = 8192,
 	TX_ARENA_BASE = 16 * 1024,
 	TX_ARENA_RCPT = sizeof(struct smtp_rcpt) + sizeof(struct spool_rcpt_in) + MAIL_PATH_MAX + 64,
 	LINE_FLOOD = 64 * 1024,          /* of a line that never ends */
@@ -24,8 +24,9 @@ enum {
 static const struct { enum smtp_state from; unsigned to; } transitions[] = {
 	{ SMTP_ST_NEW, SMTP_ST_GREETED | SMTP_ST_CLOSED },
 	{ SMTP_ST_GREETED, SMTP_ST_GREETED | SMTP_ST_READY | SMTP_ST_CLOSED },
-	{ SMTP_ST_READY, SMTP_ST_READY | SMTP_ST_TX | SMTP_ST_CLOSED },
-	{ SMTP_ST_TX, SMTP_ST_READY | SMTP_ST_CONTENT | SMTP_ST_CLOSED },
+	{ SMTP_ST_READY, SMTP_ST_GREETED | SMTP_ST_READY | SMTP_ST_AUTH | SMTP_ST_TX | SMTP_ST_CLOSED },
+	{ SMTP_ST_AUTH, SMTP_ST_AUTH | SMTP_ST_READY | SMTP_ST_CLOSED },
+	{ SMTP_ST_TX, SMTP_ST_GREETED | SMTP_ST_READY | SMTP_ST_CONTENT | SMTP_ST_CLOSED },
 	{ SMTP_ST_CONTENT, SMTP_ST_READY | SMTP_ST_CLOSED },
 };
 
@@ -48,7 +49,8 @@ static void make_id(char *dst, size_t size)
 	(void)snprintf(dst, size, "%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
 }
 
-static int tx_begin(struct smtp_session *s, const struct smtp_mail_args *args)
+/* The transaction, or what becomes it when the sender may send. */
+static int tx_begin(struct smtp_session *s, const struct smtp_mail_args *args, struct smtp_tx **tx_r)
 {
 	struct arena *a = arena_new(TX_ARENA_BASE + (size_t)s->env->rcpt_limit * TX_ARENA_RCPT);
 	struct smtp_tx *tx = a != NULL ? arena_alloc(a, sizeof(*tx)) : NULL;
@@ -62,21 +64,27 @@ static int tx_begin(struct smtp_session *s, const struct smtp_mail_args *args)
 	tx->body = args->body;
 	STAILQ_INIT(&tx->rcpts);
 	make_id(tx->id, sizeof(tx->id));
-	s->tx = tx;
+	*tx_r = tx;
 	return 0;
+}
+
+static void tx_free(struct smtp_tx **tx)
+{
+	struct arena *a;
+
+	if (*tx == NULL)
+		return;
+	if ((*tx)->content != NULL)
+		smtp_content_free((*tx)->content);
+	a = (*tx)->arena;
+	*tx = NULL;
+	arena_free(&a);
 }
 
 static void tx_end(struct smtp_session *s)
 {
-	struct arena *a;
-
-	if (s->tx == NULL)
-		return;
-	if (s->tx->content != NULL)
-		smtp_content_free(s->tx->content);
-	a = s->tx->arena;
-	s->tx = NULL;
-	arena_free(&a);
+	tx_free(&s->tx);
+	tx_free(&s->candidate);
 }
 
 struct smtp_session *smtp_session_new(const struct smtp_env *env, const struct smtp_client *client, struct buf *out)
@@ -96,10 +104,15 @@ struct smtp_session *smtp_session_new(const struct smtp_env *env, const struct s
 	s->env = env;
 	s->out = out;
 	s->client.relay = client->relay;
+	s->client.submission = client->submission;
+	s->client.implicit_tls = client->implicit_tls;
+	s->client.loopback = client->loopback;
+	s->want = client->implicit_tls ? SMTP_WANT_TLS : SMTP_WANT_INPUT;
 	(void)snprintf(s->client_text, sizeof(s->client_text), "unknown[%s]", client->addr);
 	s->state = SMTP_ST_NEW;
-	s->lines = LINE_READER_INIT(SMTP_LINE_MAX);
+	s->lines = LINE_READER_INIT(client->submission ? SMTP_LINE_LONG : SMTP_LINE_MAX);
 	s->since_ms = clock_mono_ms();
+	log_info("connect from %s", s->client_text);
 	return s;
 }
 
@@ -139,6 +152,7 @@ void smtp_session_free(struct smtp_session **sp)
 	if (s == NULL)
 		return;
 	log_counts(s);
+	smtp_auth_end(s);
 	tx_end(s);
 	arena_free(&s->arena);
 	free(s);
@@ -146,7 +160,21 @@ void smtp_session_free(struct smtp_session **sp)
 
 const char *smtp_session_proto(const struct smtp_session *s)
 {
-	return s->esmtp ? "ESMTP" : "SMTP";
+	static const char *const names[] = { "ESMTP", "ESMTPS", "ESMTPA", "ESMTPSA" };
+
+	return s->esmtp ? names[(s->tls.version != NULL ? 1 : 0) + (s->user != NULL ? 2 : 0)] : "SMTP";
+}
+
+void smtp_log_login(const struct smtp_session *s, struct buf *b)
+{
+	if (s->user != NULL)
+		buf_addf(b, ", sasl_method=%s, sasl_username=%s", s->mechanism, log_esc(slice_cstr(s->user)));
+}
+
+void smtp_log_tls(const struct smtp_session *s, struct buf *b)
+{
+	if (s->tls.version != NULL)
+		buf_addf(b, ", tls=%s/%s", s->tls.version, s->tls.cipher);
 }
 
 /* ---- replies -------------------------------------------------------------------- */
@@ -156,6 +184,8 @@ static void log_reject(struct smtp_session *s, const struct smtp_reply *reply)
 {
 	struct buf b = BUF_INIT(2048);
 
+	if (s->candidate != NULL)
+		buf_addf(&b, " from=<%s>", smtp_log_text(s->candidate->sender));
 	if (s->tx != NULL) {
 		buf_addf(&b, " from=<%s>", smtp_log_text(s->tx->sender));
 		if (s->tx->asked != NULL && s->tx->asked->addr.len != 0 && s->verb != NULL && s->verb->act == smtp_act_rcpt)
@@ -181,9 +211,19 @@ static void send_reply(struct smtp_session *s, const struct smtp_reply *reply)
 		n->ok++;
 		return;
 	}
-	log_reject(s, reply);
+	/* a refused login has its line already */
+	if (reply->code != 535 && !(reply->code == 454 && s->verb != NULL && s->verb->act == smtp_act_auth))
+		log_reject(s, reply);
 	if (reply->code >= 500)
 		s->errors++;
+}
+
+static void session_close(struct smtp_session *s)
+{
+	smtp_auth_end(s);
+	tx_end(s);
+	session_set_state(s, SMTP_ST_CLOSED);
+	s->want = SMTP_WANT_CLOSE;
 }
 
 /* 421 or 5xx that is no answer to a command, and the end. */
@@ -193,16 +233,13 @@ static void send_away(struct smtp_session *s, unsigned code, const char *enh, co
 
 	smtp_reply_set(&reply, code, enh, "%s %s", s->env->hostname, text);
 	smtp_reply_print(s->out, &reply);
-	tx_end(s);
-	session_set_state(s, SMTP_ST_CLOSED);
-	s->want = SMTP_WANT_CLOSE;
+	session_close(s);
 	log_info("sent away %s: %u %s %s", s->client_text, code, enh, text);
 }
 
 /* ---- verdicts -------------------------------------------------------------------- */
 
-/* Opens and ends transactions and moves the state; args only count for TX_BEGIN. */
-static void session_apply(struct smtp_session *s, enum smtp_verdict v, const union smtp_args *args,
+void smtp_session_apply(struct smtp_session *s, enum smtp_verdict v, const union smtp_args *args,
     struct smtp_reply *reply)
 {
 	int r;
@@ -217,11 +254,16 @@ static void session_apply(struct smtp_session *s, enum smtp_verdict v, const uni
 		session_set_state(s, SMTP_ST_READY);
 		break;
 	case SMTP_TX_BEGIN:
-		r = tx_begin(s, &args->mail);
-		if (r == 0)
-			session_set_state(s, SMTP_ST_TX);
-		else
+	case SMTP_TX_ASK:
+		r = tx_begin(s, &args->mail, v == SMTP_TX_ASK ? &s->candidate : &s->tx);
+		if (r != 0) {
 			smtp_reply_set(reply, 452, "4.3.1", "Not enough memory, try again later");
+		} else if (v == SMTP_TX_ASK) {
+			s->want = SMTP_WANT_SENDER;
+			return;
+		} else {
+			session_set_state(s, SMTP_ST_TX);
+		}
 		break;
 	case SMTP_CONTENT_BEGIN:
 		r = smtp_data_begin(s);
@@ -233,39 +275,79 @@ static void session_apply(struct smtp_session *s, enum smtp_verdict v, const uni
 		smtp_reply_set(reply, 452, "4.3.1", "Not enough memory, try again later");
 		v = SMTP_TX_END;
 		break;
-	case SMTP_TX_END:
+	case SMTP_TX_TAKE:
+		s->tx = s->candidate;
+		s->candidate = NULL;
+		session_set_state(s, SMTP_ST_TX);
 		break;
+	case SMTP_CHALLENGE:
+		session_set_state(s, SMTP_ST_AUTH);
+		s->since_ms = clock_mono_ms();
+		return;
+	case SMTP_AUTH_END:
+		session_set_state(s, SMTP_ST_READY);
+		break;
+	case SMTP_TX_END:
+	case SMTP_TLS:
 	case SMTP_CLOSE:
 		break;
 	}
 	send_reply(s, reply);
-	if (v == SMTP_TX_END && s->tx != NULL) {
+	if (v == SMTP_TLS) {
+		tx_end(s);
+		session_set_state(s, SMTP_ST_GREETED);
+		s->want = SMTP_WANT_TLS;
+	}
+	if (v == SMTP_TX_END && (s->tx != NULL || s->candidate != NULL)) {
 		tx_end(s);
 		session_set_state(s, SMTP_ST_READY);
 	}
-	if (v == SMTP_CLOSE) {
-		tx_end(s);
-		session_set_state(s, SMTP_ST_CLOSED);
-		s->want = SMTP_WANT_CLOSE;
-	}
+	if (v == SMTP_CLOSE)
+		session_close(s);
+	else if (v == SMTP_AUTH_END && smtp_auth_over_limit(s))
+		send_away(s, 421, "4.7.0", "too many failed logins");
+}
+
+void smtp_session_check_limits(struct smtp_session *s)
+{
+	if (s->state == SMTP_ST_CLOSED || s->state == SMTP_ST_AUTH || s->want != SMTP_WANT_INPUT)
+		return;    /* an answer is due first */
+	if (s->errors >= s->env->error_limit)
+		send_away(s, 421, "4.7.0", "too many errors");
+	else if (s->junk >= s->env->junk_limit)
+		send_away(s, 421, "4.7.0", "too many commands without mail");
 }
 
 /* ---- commands --------------------------------------------------------------------- */
 
 static void do_verb(struct smtp_session *s, const struct smtp_verb *v, struct cursor *c)
 {
-	struct smtp_caps caps = { .esmtp = s->esmtp, .size_limit = s->env->size_limit };
+	struct smtp_caps caps = { .esmtp = s->esmtp, .auth = s->client.submission, .size_limit = s->env->size_limit };
 	union smtp_args args;
 	struct smtp_reply reply = { .code = 0 };
 
 	memset(&args, 0, sizeof(args));
-	if ((v->allowed & s->state) == 0)
+	if (s->client.submission && s->user == NULL && (v->flags & SMTP_V_OPEN) == 0)
+		smtp_reply_set(&reply, 530, "5.7.0", "%s", smtp_auth_allowed(s) ? "Authentication required" :
+		    "Must issue a STARTTLS command first");
+	else if ((v->allowed & s->state) == 0)
 		smtp_reply_set(&reply, 503, "5.5.1", "%s", v->need != NULL ? v->need : "Bad sequence of commands");
 	else if (v->parse(c, &caps, &args, &reply) == 0) {
-		session_apply(s, v->act(s, &args, &reply), &args, &reply);
+		smtp_session_apply(s, v->act(s, &args, &reply), &args, &reply);
 		return;
 	}
-	session_apply(s, SMTP_STAY, &args, &reply);
+	smtp_session_apply(s, SMTP_STAY, &args, &reply);
+}
+
+static void do_bad_line(struct smtp_session *s, enum line_result res)
+{
+	struct smtp_reply reply;
+	const char *text = res == LINE_TOO_LONG ? "Line is too long" :
+	    res == LINE_NUL ? "NUL in a command" : "Lines must end with CR LF";
+
+	s->verb = NULL;
+	smtp_reply_set(&reply, 500, "5.5.2", "%s", text);
+	smtp_session_apply(s, SMTP_STAY, NULL, &reply);
 }
 
 static void do_line(struct smtp_session *s, struct slice line, bool more_behind)
@@ -277,7 +359,9 @@ static void do_line(struct smtp_session *s, struct slice line, bool more_behind)
 	if (s->verb == NULL) {
 		smtp_reply_set(&reply, 500, line.len != 0 ? "5.5.1" : "5.5.2", "%s",
 		    line.len != 0 ? "Command not recognized" : "Empty command");
-		session_apply(s, SMTP_STAY, NULL, &reply);
+		smtp_session_apply(s, SMTP_STAY, NULL, &reply);
+	} else if (line.len + 2 > SMTP_LINE_MAX && (s->verb->flags & SMTP_V_LONG) == 0) {
+		do_bad_line(s, LINE_TOO_LONG);
 	} else if ((s->verb->flags & SMTP_V_DROP) != 0) {
 		send_away(s, 521, "5.7.0", "does not speak this protocol");
 	} else if ((s->verb->flags & SMTP_V_LAST) != 0 && more_behind) {
@@ -290,15 +374,10 @@ static void do_line(struct smtp_session *s, struct slice line, bool more_behind)
 	}
 }
 
-static void do_bad_line(struct smtp_session *s, enum line_result res)
+/* A line that line_next() gave may hold a secret. */
+static void wipe_line(struct buf *in, struct slice line)
 {
-	struct smtp_reply reply;
-	const char *text = res == LINE_TOO_LONG ? "Line is too long" :
-	    res == LINE_NUL ? "NUL in a command" : "Lines must end with CR LF";
-
-	s->verb = NULL;
-	smtp_reply_set(&reply, 500, "5.5.2", "%s", text);
-	session_apply(s, SMTP_STAY, NULL, &reply);
+	explicit_bzero(in->p + in->off, line.len);
 }
 
 /* False: nothing more to do with what is in in. */
@@ -323,16 +402,38 @@ static bool command_step(struct smtp_session *s, struct buf *in)
 	s->line_begun = false;
 	if (res == LINE_OK) {
 		do_line(s, line, buf_len(in) > line.len + 2);
+		if (s->verb != NULL && (s->verb->flags & SMTP_V_LONG) != 0)
+			wipe_line(in, line);
 		line_done(&s->lines, in);
 	} else {
 		do_bad_line(s, res);
 	}
-	if (s->state == SMTP_ST_CLOSED)
-		return true;
-	if (s->errors >= s->env->error_limit)
-		send_away(s, 421, "4.7.0", "too many errors");
-	else if (s->junk >= s->env->junk_limit)
-		send_away(s, 421, "4.7.0", "too many commands without mail");
+	smtp_session_check_limits(s);
+	return true;
+}
+
+/* The same within an exchange of AUTH: any byte may begin a line. */
+static bool auth_step(struct smtp_session *s, struct buf *in)
+{
+	struct smtp_reply reply;
+	struct slice line;
+	enum line_result res = line_next(&s->lines, in, &line);
+	enum smtp_verdict v;
+
+	if (res == LINE_MORE) {
+		if (s->lines.skipped > LINE_FLOOD)
+			send_away(s, 421, "4.7.0", "line is too long");
+		return s->state == SMTP_ST_CLOSED;
+	}
+	if (res == LINE_OK) {
+		v = smtp_auth_line(s, line, &reply);
+		wipe_line(in, line);
+		line_done(&s->lines, in);
+	} else {
+		v = smtp_auth_bad_line(s, res == LINE_TOO_LONG, &reply);
+	}
+	smtp_session_apply(s, v, NULL, &reply);
+	smtp_session_check_limits(s);
 	return true;
 }
 
@@ -356,7 +457,7 @@ static bool content_step(struct smtp_session *s, struct buf *in)
 		s->want = SMTP_WANT_WRITE;
 		return true;
 	case SMTP_CONTENT_END:
-		session_apply(s, smtp_data_end(s, &reply), NULL, &reply);
+		smtp_session_apply(s, smtp_data_end(s, &reply), NULL, &reply);
 		return true;
 	default:
 		send_away(s, 552, "5.3.4", "message is far over the size limit");
@@ -370,7 +471,6 @@ enum smtp_want smtp_session_greet(struct smtp_session *s, bool early_talker)
 {
 	struct smtp_reply reply;
 
-	log_info("connect from %s", s->client_text);
 	if (early_talker) {
 		send_away(s, 554, "5.5.0", "you spoke before the greeting");
 		return s->want;
@@ -386,13 +486,16 @@ enum smtp_want smtp_session_run(struct smtp_session *s, struct buf *in)
 {
 	bool more = true;
 
+	if (s->want == SMTP_WANT_TLS && s->env->stopping)
+		session_close(s);    /* nothing can be said in the middle of a handshake */
 	while (more && s->want == SMTP_WANT_INPUT) {
 		if (s->state == SMTP_ST_NEW)
 			break;
 		if (s->env->stopping && s->state != SMTP_ST_CONTENT)
 			send_away(s, 421, "4.3.2", "is going down, try again later");
 		else
-			more = s->state == SMTP_ST_CONTENT ? content_step(s, in) : command_step(s, in);
+			more = s->state == SMTP_ST_CONTENT ? content_step(s, in) :
+			    s->state == SMTP_ST_AUTH ? auth_step(s, in) : command_step(s, in);
 	}
 	return s->want;
 }
@@ -410,6 +513,10 @@ uint64_t smtp_session_deadline(const struct smtp_session *s)
 
 	if (s->want != SMTP_WANT_INPUT)
 		return 0;
+	if (s->state == SMTP_ST_AUTH) {
+		all = s->auth->since_ms + s->env->login_timeout_ms;
+		return all < due ? all : due;
+	}
 	if (s->state != SMTP_ST_CONTENT)
 		return due;
 	all = s->content_ms + s->env->data_timeout_ms + s->tx->content->dots.size * MS_PER_S / CONTENT_RATE;
@@ -423,66 +530,6 @@ enum smtp_want smtp_session_timeout(struct smtp_session *s)
 	log_info("timeout after %s from %s", s->verb != NULL ? s->verb->name : "CONNECT", s->client_text);
 	send_away(s, 421, "4.4.2", "timeout exceeded");
 	return s->want;
-}
-
-/* The answer that is due has come. */
-static void want_taken(struct smtp_session *s, enum smtp_want want)
-{
-	if (s->want != want)
-		panic("smtp session: answer %d, wanted %d", (int)want, (int)s->want);
-	s->want = SMTP_WANT_INPUT;
-	s->since_ms = clock_mono_ms();
-}
-
-struct slice smtp_session_lookup_addr(const struct smtp_session *s)
-{
-	return s->tx->asked->addr;
-}
-
-void smtp_session_lookup_done(struct smtp_session *s, enum smtp_lookup result)
-{
-	struct smtp_reply reply;
-
-	want_taken(s, SMTP_WANT_LOOKUP);
-	session_apply(s, smtp_rcpt_looked_up(s, result, &reply), NULL, &reply);
-	if (s->errors >= s->env->error_limit)
-		send_away(s, 421, "4.7.0", "too many errors");
-}
-
-void smtp_session_file_done(struct smtp_session *s, int r, uint64_t file)
-{
-	want_taken(s, SMTP_WANT_FILE);
-	smtp_content_file(s->tx->content, r, file);
-}
-
-struct slice smtp_session_unwritten(const struct smtp_session *s)
-{
-	return buf_slice(&s->tx->content->bytes);
-}
-
-void smtp_session_write_done(struct smtp_session *s, int r)
-{
-	want_taken(s, SMTP_WANT_WRITE);
-	smtp_content_written(s->tx->content, r);
-}
-
-uint64_t smtp_session_file(const struct smtp_session *s)
-{
-	return s->tx != NULL && s->tx->content != NULL ? s->tx->content->file : 0;
-}
-
-void smtp_session_file_lost(struct smtp_session *s)
-{
-	if (smtp_session_file(s) != 0)
-		smtp_content_fail(s->tx->content, ERR_IO);
-}
-
-void smtp_session_accept_done(struct smtp_session *s, int r, uint64_t msgid)
-{
-	struct smtp_reply reply;
-
-	want_taken(s, SMTP_WANT_ACCEPT);
-	session_apply(s, smtp_data_accepted(s, r, msgid, &reply), NULL, &reply);
 }
 
 size_t smtp_session_held(const struct smtp_session *s)

@@ -9,7 +9,7 @@
 #include "common/mail/received.h"
 #include "smtpd/internal.h"
 
-enum { ORIGIN_MAX = 1000, LINE_LONG = 998 };
+enum { ORIGIN_MAX = 1000, LINE_LONG = 998, TLS_TEXT_MAX = 160 };
 
 SMTP_HANDLER(smtp_act_data)
 {
@@ -26,6 +26,10 @@ SMTP_HANDLER(smtp_act_data)
 	return SMTP_CONTENT_BEGIN;
 }
 
+/*
+ * RFC 5321 4.4 wants a "from" clause, and recommends the client's name and address in it. To hide them says
+ * "from unknown": true, a domain by the grammar, and nobody's.
+ */
 static void add_trace(struct smtp_session *s, struct smtp_content *c)
 {
 	struct smtp_tx *tx = s->tx;
@@ -37,8 +41,18 @@ static void add_trace(struct smtp_session *s, struct smtp_content *c)
 		.id = tx->id,
 		.time = (int64_t)clock_wall_s(),
 	};
+	char tls[TLS_TEXT_MAX];
 	size_t relay_off;
 
+	if (s->user != NULL && s->env->hide_client) {
+		r.helo = SLICE_LIT("unknown");
+		r.client_addr = slice_of(NULL, 0);
+	}
+	if (s->tls.version != NULL) {
+		(void)snprintf(tls, sizeof(tls), "using %s with cipher %s (%u/%u bits)", s->tls.version, s->tls.cipher,
+		    s->tls.bits, s->tls.bits);
+		r.tls = tls;
+	}
 	if (tx->rcpts_n == 1)
 		r.recipient = STAILQ_FIRST(&tx->rcpts)->addr;
 	return_path_format(&c->bytes, tx->sender);
@@ -56,13 +70,15 @@ int smtp_data_begin(struct smtp_session *s)
 		return ERR_NOMEM;
 	smtp_content_init(tx->content, tx->arena, s->env->size_limit, s->env->inline_limit, s->env->hop_limit);
 	add_trace(s, tx->content);
-	return 0;
+	return s->user != NULL ? smtp_submit_begin(s) : 0;
 }
 
 enum smtp_verdict smtp_data_end(struct smtp_session *s, struct smtp_reply *reply)
 {
 	switch (smtp_content_fault(s->tx->content)) {
 	case SMTP_FAULT_NONE:
+		if (s->tx->submit != NULL)
+			return smtp_submit_check(s, reply);
 		s->want = SMTP_WANT_ACCEPT;
 		return SMTP_WAIT;
 	case SMTP_FAULT_BARE:
@@ -78,6 +94,9 @@ enum smtp_verdict smtp_data_end(struct smtp_session *s, struct smtp_reply *reply
 	case SMTP_FAULT_HOPS:
 		smtp_reply_set(reply, 554, "5.4.6", "Too many hops, the message is looping");
 		break;
+	case SMTP_FAULT_HEADER:
+		smtp_reply_set(reply, 550, "5.6.0", "%s", s->tx->content->refused);
+		break;
 	case SMTP_FAULT_FULL:
 		smtp_reply_set(reply, 452, "4.3.1", "Not enough storage, try again later");
 		break;
@@ -91,8 +110,8 @@ enum smtp_verdict smtp_data_end(struct smtp_session *s, struct smtp_reply *reply
 static struct slice origin_text(struct smtp_session *s)
 {
 	char text[ORIGIN_MAX];
-	int n = snprintf(text, sizeof(text), "client=%s helo=%s proto=%s", s->client_text, s->helo,
-	    smtp_session_proto(s));
+	int n = snprintf(text, sizeof(text), "client=%s helo=%s proto=%s%s%s", s->client_text, s->helo,
+	    smtp_session_proto(s), s->user != NULL ? " user=" : "", s->user != NULL ? s->user : "");
 
 	return arena_dup(s->tx->arena, slice_of(text, n < 0 ? 0 : (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1));
 }
@@ -134,13 +153,16 @@ int smtp_session_submission(struct smtp_session *s, struct spool_accept *m_r)
 enum smtp_verdict smtp_data_accepted(struct smtp_session *s, int r, uint64_t msgid, struct smtp_reply *reply)
 {
 	const struct smtp_tx *tx = s->tx;
+	struct buf login = BUF_INIT(2048), tls = BUF_INIT(256);
 
 	if (r == 0) {
+		smtp_log_login(s, &login);
+		smtp_log_tls(s, &tls);
 		smtp_reply_set(reply, 250, "2.0.0", "Ok: queued as %s", queue_id(msgid).s);
-		log_info("%s: client=%s, from=<%s>, size=%llu, nrcpt=%u, message-id=%s, proto=%s, helo=<%s>, id=%s",
-		    queue_id(msgid).s, s->client_text, smtp_log_text(tx->sender),
+		log_info("%s: client=%s%.*s, from=<%s>, size=%llu, nrcpt=%u, message-id=%s, proto=%s, helo=<%s>, id=%s%.*s",
+		    queue_id(msgid).s, s->client_text, SLICE_ARG(buf_slice(&login)), smtp_log_text(tx->sender),
 		    (unsigned long long)tx->content->total, tx->rcpts_n, smtp_log_text(tx->content->message_id),
-		    smtp_session_proto(s), s->helo, tx->id);
+		    smtp_session_proto(s), s->helo, tx->id, SLICE_ARG(buf_slice(&tls)));
 		s->errors = s->junk = 0;
 		s->accepted++;
 	} else if (r == ERR_FULL) {
@@ -148,5 +170,7 @@ enum smtp_verdict smtp_data_accepted(struct smtp_session *s, int r, uint64_t msg
 	} else {
 		smtp_reply_set(reply, 451, "4.3.0", "The message could not be stored, try again later");
 	}
+	buf_free(&login);
+	buf_free(&tls);
 	return SMTP_TX_END;
 }

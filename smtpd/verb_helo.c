@@ -42,9 +42,18 @@ static void take_name(struct smtp_session *s, const union smtp_args *args, bool 
 
 SMTP_HANDLER(smtp_act_ehlo)
 {
+	struct sasl_conf conf;
+	struct buf mechanisms = BUF_INIT(512);
+
 	take_name(s, args, true);
-	smtp_reply_set(reply, 250, "", "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES\nHELP",
-	    s->env->hostname, (unsigned long long)s->env->size_limit);
+	if (smtp_auth_allowed(s) && s->user == NULL) {
+		smtp_auth_conf(s, &conf);
+		sasl_list(&conf, " ", &mechanisms);
+	}
+	smtp_reply_set(reply, 250, "", "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES%s%s%.*s\nHELP",
+	    s->env->hostname, (unsigned long long)s->env->size_limit, smtp_starttls_offered(s) ? "\nSTARTTLS" : "",
+	    buf_len(&mechanisms) != 0 ? "\nAUTH" : "", SLICE_ARG(buf_slice(&mechanisms)));
+	buf_free(&mechanisms);
 	return SMTP_HELLO;
 }
 

@@ -45,9 +45,8 @@ SMTP_HANDLER(smtp_act_help)
 {
 	char names[256];
 
-	(void)s;
 	(void)args;
-	smtp_verbs_list(names, sizeof(names));
+	smtp_verbs_list(names, sizeof(names), smtp_starttls_offered(s), smtp_auth_allowed(s));
 	smtp_reply_set(reply, 214, "2.0.0", "Commands: %s", names);
 	return SMTP_STAY;
 }

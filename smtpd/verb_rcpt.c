@@ -63,7 +63,7 @@ enum smtp_verdict smtp_rcpt_looked_up(struct smtp_session *s, enum smtp_lookup r
 		smtp_reply_set(reply, 550, "5.1.1", "<%.*s>: no such user here", SLICE_ARG(addr));
 		return SMTP_STAY;
 	case SMTP_LOOKUP_REMOTE:
-		if (s->client.relay)
+		if (s->client.relay || s->user != NULL)
 			break;
 		smtp_reply_set(reply, 550, "5.7.1", "<%.*s>: relay access denied", SLICE_ARG(addr));
 		return SMTP_STAY;

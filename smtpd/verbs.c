@@ -8,21 +8,24 @@
 
 enum {
 	ANY = SMTP_ST_GREETED | SMTP_ST_READY | SMTP_ST_TX,
-	LAST = SMTP_V_LAST, JUNK = SMTP_V_JUNK, DROP = SMTP_V_DROP,
+	LAST = SMTP_V_LAST, JUNK = SMTP_V_JUNK, DROP = SMTP_V_DROP, OPEN = SMTP_V_OPEN, LONG = SMTP_V_LONG,
 };
 
 const struct smtp_verb smtp_verbs[] = {
-	{ "EHLO", smtp_parse_helo, smtp_act_ehlo, ANY, LAST | JUNK, NULL },
-	{ "HELO", smtp_parse_helo, smtp_act_helo, ANY, LAST | JUNK, NULL },
+	{ "EHLO", smtp_parse_helo, smtp_act_ehlo, ANY, LAST | JUNK | OPEN, NULL },
+	{ "HELO", smtp_parse_helo, smtp_act_helo, ANY, LAST | JUNK | OPEN, NULL },
 	{ "MAIL", smtp_parse_mail, smtp_act_mail, SMTP_ST_READY, 0, "EHLO or HELO first, one MAIL at a time" },
 	{ "RCPT", smtp_parse_rcpt, smtp_act_rcpt, SMTP_ST_TX, 0, "MAIL first" },
 	{ "DATA", smtp_parse_none, smtp_act_data, SMTP_ST_TX, LAST, "MAIL and RCPT first" },
-	{ "RSET", smtp_parse_none, smtp_act_rset, ANY, JUNK, NULL },
-	{ "NOOP", smtp_parse_text, smtp_act_noop, ANY, JUNK, NULL },
-	{ "QUIT", smtp_parse_none, smtp_act_quit, ANY, 0, NULL },
+	{ "RSET", smtp_parse_none, smtp_act_rset, ANY, JUNK | OPEN, NULL },
+	{ "NOOP", smtp_parse_text, smtp_act_noop, ANY, JUNK | OPEN, NULL },
+	{ "QUIT", smtp_parse_none, smtp_act_quit, ANY, OPEN, NULL },
+	{ "STARTTLS", smtp_parse_none, smtp_act_starttls, ANY, LAST | JUNK | OPEN, NULL },
+	{ "AUTH", smtp_parse_auth, smtp_act_auth, SMTP_ST_READY, LAST | JUNK | OPEN | LONG,
+	    "EHLO first, and not within a transaction" },
 	{ "VRFY", smtp_parse_text_required, smtp_act_vrfy, ANY, JUNK, NULL },
 	{ "EXPN", smtp_parse_text, smtp_act_unimplemented, ANY, JUNK, NULL },
-	{ "HELP", smtp_parse_text, smtp_act_help, ANY, JUNK, NULL },
+	{ "HELP", smtp_parse_text, smtp_act_help, ANY, JUNK | OPEN, NULL },
 	/* RFC 5321 4.5.1 and appendix F: known by name, not done */
 	{ "TURN", smtp_parse_text, smtp_act_unimplemented, ANY, JUNK, NULL },
 	{ "ETRN", smtp_parse_text, smtp_act_unimplemented, ANY, JUNK, NULL },
@@ -57,7 +60,7 @@ const struct smtp_verb *smtp_verb_take(struct cursor *c)
 	return NULL;
 }
 
-void smtp_verbs_list(char *dst, size_t size)
+void smtp_verbs_list(char *dst, size_t size, bool starttls, bool auth)
 {
 	size_t off = 0;
 
@@ -66,6 +69,8 @@ void smtp_verbs_list(char *dst, size_t size)
 		int n;
 
 		if ((smtp_verbs[i].flags & SMTP_V_DROP) != 0 || smtp_verbs[i].act == smtp_act_unimplemented)
+			continue;
+		if ((smtp_verbs[i].act == smtp_act_starttls && !starttls) || (smtp_verbs[i].act == smtp_act_auth && !auth))
 			continue;
 		n = snprintf(dst + off, size - off, "%s%s", off != 0 ? " " : "", smtp_verbs[i].name);
 		if (n < 0 || (size_t)n >= size - off)

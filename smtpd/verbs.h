@@ -13,7 +13,8 @@ enum smtp_state {
 	SMTP_ST_READY = 4,
 	SMTP_ST_TX = 8,          /* after MAIL */
 	SMTP_ST_CONTENT = 16,    /* after 354 */
-	SMTP_ST_CLOSED = 32,
+	SMTP_ST_AUTH = 32,       /* after 334: the next line is the client's part of the exchange */
+	SMTP_ST_CLOSED = 64,
 };
 
 /* What the loop does after a handler; nobody else opens or ends a transaction or changes the state. */
@@ -22,8 +23,13 @@ enum smtp_verdict {
 	SMTP_WAIT,               /* no reply yet: an answer from elsewhere makes it */
 	SMTP_HELLO,              /* EHLO/HELO taken: ends a transaction; READY */
 	SMTP_TX_BEGIN,           /* from args->mail */
+	SMTP_TX_ASK,             /* the same, once accountd has said that the sender is the client's own; no reply yet */
+	SMTP_TX_TAKE,            /* it is */
 	SMTP_TX_END,
 	SMTP_CONTENT_BEGIN,
+	SMTP_TLS,                /* reply, then TLS; ends a transaction */
+	SMTP_CHALLENGE,          /* 334 is sent already; AUTH */
+	SMTP_AUTH_END,           /* well or not */
 	SMTP_CLOSE,
 };
 
@@ -42,6 +48,11 @@ struct smtp_rcpt_args {
 	struct mail_path path;
 };
 
+struct smtp_auth_args {
+	struct slice mechanism;
+	struct slice initial;    /* base64 or "=", empty: none */
+};
+
 struct smtp_text_args {
 	struct slice text;
 };
@@ -50,12 +61,14 @@ union smtp_args {
 	struct smtp_helo_args helo;
 	struct smtp_mail_args mail;
 	struct smtp_rcpt_args rcpt;
+	struct smtp_auth_args auth;
 	struct smtp_text_args text;
 };
 
 /* What a parser may know of the session. */
 struct smtp_caps {
 	bool esmtp;              /* EHLO was said: parameters are allowed */
+	bool auth;               /* the service has logins: MAIL takes AUTH= */
 	uint64_t size_limit;
 };
 
@@ -63,6 +76,8 @@ enum {
 	SMTP_V_LAST = 1,         /* RFC 2920 3.1: nothing may be pipelined behind it */
 	SMTP_V_JUNK = 2,         /* brings no mail: counted against junk_limit */
 	SMTP_V_DROP = 4,         /* not SMTP at all */
+	SMTP_V_OPEN = 8,         /* allowed before the login that submission demands */
+	SMTP_V_LONG = 16,        /* its line may be as long as a line of SASL */
 };
 
 /*
@@ -86,7 +101,7 @@ enum { SMTP_VERBS_MAX = 40 };    /* at least smtp_verbs_n: sizes the counters */
 /* Takes the verb from the cursor, up to the space or end after it. NULL: unknown. */
 const struct smtp_verb *smtp_verb_take(struct cursor *c);
 /* The names for HELP, parted by spaces. */
-void smtp_verbs_list(char *dst, size_t size);
+void smtp_verbs_list(char *dst, size_t size, bool starttls, bool auth);
 
 /* Shared parsers. */
 int smtp_parse_none(struct cursor *c, const struct smtp_caps *caps, union smtp_args *args_r, struct smtp_reply *reply);
@@ -117,11 +132,14 @@ int smtp_params_take(struct cursor *c, const struct smtp_caps *caps, const struc
 SMTP_PARSER(smtp_parse_helo);
 SMTP_PARSER(smtp_parse_mail);
 SMTP_PARSER(smtp_parse_rcpt);
+SMTP_PARSER(smtp_parse_auth);
 SMTP_HANDLER(smtp_act_ehlo);
 SMTP_HANDLER(smtp_act_helo);
 SMTP_HANDLER(smtp_act_mail);
 SMTP_HANDLER(smtp_act_rcpt);
 SMTP_HANDLER(smtp_act_data);
+SMTP_HANDLER(smtp_act_starttls);
+SMTP_HANDLER(smtp_act_auth);
 SMTP_HANDLER(smtp_act_rset);
 SMTP_HANDLER(smtp_act_noop);
 SMTP_HANDLER(smtp_act_quit);

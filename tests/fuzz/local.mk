@@ -53,7 +53,7 @@ tests_fuzz_fuzz_conf_LDADD = $(FUZZ_MAIN) $(DAEMON_LIBS) $(SYS_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz-smtpd
 tests_fuzz_fuzz_smtpd_SOURCES = %D%/fuzz-smtpd.c tests/smtpd/dialogue.c tests/smtpd/dialogue.h
 tests_fuzz_fuzz_smtpd_LDFLAGS = $(FUZZ_LINKFLAGS)
-tests_fuzz_fuzz_smtpd_LDADD = $(FUZZ_MAIN) smtpd/libsmtpd.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+tests_fuzz_fuzz_smtpd_LDADD = $(FUZZ_MAIN) smtpd/libsmtpd.a common/sasl/libsaslserver.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-mime
 tests_fuzz_fuzz_mime_SOURCES = %D%/fuzz-mime.c

@@ -37,8 +37,9 @@ void fake_init(struct fake *f)
 	f->env = (struct smtp_env){
 		.hostname = "mx.here.test", .size_limit = 10000, .rcpt_limit = 3, .error_limit = 6, .junk_limit = 8,
 		.hop_limit = 5, .timeout_ms = 300000, .data_timeout_ms = 600000, .inline_limit = 1000,
-		.spool = SMTP_SPOOL_OPEN,
+		.login_timeout_ms = 60000, .spool = SMTP_SPOOL_OPEN,
 	};
+	f->tls = (struct smtp_tls){ .version = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .bits = 256, .external = "" };
 	f->client = (struct smtp_client){ .addr = "192.0.2.9" };
 	f->in = BUF_INIT(64 * 1024);
 	f->out = BUF_INIT(1024 * 1024);
@@ -47,6 +48,27 @@ void fake_init(struct fake *f)
 	f->s = smtp_session_new(&f->env, &f->client, &f->out);
 	if (f->s == NULL)
 		abort();
+}
+
+void fake_client(struct fake *f)
+{
+	smtp_session_free(&f->s);
+	f->s = smtp_session_new(&f->env, &f->client, &f->out);
+	if (f->s == NULL)
+		abort();
+}
+
+void fake_submission(struct fake *f)
+{
+	f->env.starttls = true;
+	f->client.submission = true;
+	fake_client(f);
+}
+
+void fake_submissions(struct fake *f)
+{
+	f->client.implicit_tls = true;
+	fake_submission(f);
 }
 
 void fake_free(struct fake *f)
@@ -72,6 +94,76 @@ enum smtp_lookup fake_lookup(struct slice addr)
 	if (!slice_eq_cstr(domain, "here.test"))
 		return SMTP_LOOKUP_REMOTE;
 	return slice_eq_cstr(local, "nobody") ? SMTP_LOOKUP_UNKNOWN : SMTP_LOOKUP_LOCAL;
+}
+
+static struct slice local_part(struct slice addr)
+{
+	ptrdiff_t at = slice_chr(addr, '@');
+
+	return slice_sub(addr, 0, at < 0 ? addr.len : (size_t)at);
+}
+
+enum smtp_sender fake_sender(const struct account_sender *q)
+{
+	struct slice local = local_part(q->address);
+
+	if (slice_eq_cstr(local, "down"))
+		return SMTP_SENDER_TEMPFAIL;
+	if (q->account != 7 || !slice_eq_cstr(slice_sub(q->address, local.len, SIZE_MAX), "@here.test"))
+		return SMTP_SENDER_FOREIGN;
+	return slice_eq_cstr(local, "u") || slice_eq_cstr(local, "alias") || slice_istarts(local, "u+") ? SMTP_SENDER_OWN :
+	    SMTP_SENDER_FOREIGN;
+}
+
+int fake_login(const struct account_login *q, struct account_logged_in *in_r)
+{
+	*in_r = (struct account_logged_in){ .account = 7, .user = SLICE_LIT("u@here.test") };
+	if (!slice_eq_cstr(q->service, "smtp"))
+		return ERR_SYNTAX;
+	if (slice_eq_cstr(q->user, "down@here.test"))
+		return ERR_CLOSED;
+	if (slice_eq_cstr(q->user, "slow@here.test"))
+		return ERR_AGAIN;
+	if (!slice_eq_cstr(q->user, "u@here.test"))
+		return ERR_DENIED;
+	if ((q->how == LOGIN_PASSWORD && slice_eq_cstr(q->secret, "secret")) ||
+	    (q->how == LOGIN_BEARER && slice_eq_cstr(q->secret, "token")) || q->how == LOGIN_EXTERNAL)
+		return 0;
+	return ERR_DENIED;
+}
+
+/* SCRAM's first answer is always the same. Its proof never holds: the mechanism has tests of its own. */
+static void answer_login(struct fake *f)
+{
+	const struct account_login *q = smtp_session_login(f->s);
+	struct account_scram scram = { .salt = SLICE_LIT("saltsalt"), .iterations = 4096, .nonce = SLICE_LIT("servernonce") };
+	struct account_logged_in in;
+	int r;
+
+	f->logins++;
+	if (q->how == LOGIN_SCRAM_FIRST) {
+		smtp_session_login_done(f->s, 0, account_scram_MSG, &scram);
+		return;
+	}
+	r = fake_login(q, &in);
+	smtp_session_login_done(f->s, r, r == 0 ? account_logged_in_MSG : 0, r == 0 ? &in : NULL);
+}
+
+static void answer_sender(struct fake *f)
+{
+	struct account_sender q = smtp_session_sender(f->s);
+
+	f->senders++;
+	smtp_session_sender_done(f->s, fake_sender(&q));
+}
+
+/* As conn_start_tls_server(): what is there before the handshake is nothing. */
+static void handshake(struct fake *f)
+{
+	f->handshakes++;
+	buf_consume(&f->in, buf_len(&f->in));
+	if (smtp_session_tls_started(f->s, &f->tls) != 0)
+		abort();
 }
 
 static void copy_text(char *dst, size_t size, struct slice s)
@@ -135,6 +227,12 @@ void fake_pump(struct fake *f)
 		check_file(f, &held);
 		if (f->want == SMTP_WANT_LOOKUP && !f->hold_lookup) {
 			smtp_session_lookup_done(f->s, fake_lookup(smtp_session_lookup_addr(f->s)));
+		} else if (f->want == SMTP_WANT_TLS && !f->hold_tls) {
+			handshake(f);
+		} else if (f->want == SMTP_WANT_LOGIN && !f->hold_login) {
+			answer_login(f);
+		} else if (f->want == SMTP_WANT_SENDER) {
+			answer_sender(f);
 		} else if (f->want == SMTP_WANT_FILE) {
 			if (f->file_r == 0)
 				held = ++f->file_no;
@@ -157,6 +255,10 @@ void fake_pump(struct fake *f)
 
 void fake_start(struct fake *f, bool early)
 {
+	struct buf none = BUF_INIT(0);
+
+	if (smtp_session_run(f->s, &none) == SMTP_WANT_TLS)
+		handshake(f);
 	f->want = smtp_session_greet(f->s, early);
 }
 

@@ -3,77 +3,12 @@
 #include "common/base/log.h"
 #include "tests/lib/play.h"
 #include "tests/smtpd/dialogue.h"
-
-/*
- * Dialogues are in the text of tests/lib/play.h. Each is played with every line
- * whole, then a byte at a time, then in pieces of 2 to 7 bytes: the replies must
- * be the same.
- */
-struct row {
-	const char *name;
-	const char *text;
-	bool whole_only;    /* depends on how bytes meet */
-	void (*setup)(struct fake *f);
-	void (*check)(struct fake *f, size_t row);
-};
-
-static void quiet(enum log_level level, const char *text)
-{
-	(void)level;
-	(void)text;
-}
-
-static void play_send(void *ctx, struct slice bytes)
-{
-	fake_send(ctx, bytes);
-}
-
-static void play_pass(void *ctx, uint64_t seconds)
-{
-	struct fake *f = ctx;
-	uint64_t due;
-
-	fake_now_ms += seconds * 1000;
-	due = smtp_session_deadline(f->s);
-	if (due != 0 && due <= fake_now_ms)
-		f->want = smtp_session_timeout(f->s);
-}
-
-static bool play_closed(void *ctx)
-{
-	return ((struct fake *)ctx)->want == SMTP_WANT_CLOSE;
-}
+#include "tests/smtpd/rows.h"
 
 /* The next line of the server's against want. */
 static void expect(struct fake *f, const char *name, struct slice want)
 {
 	play_expect(&f->out, name, want);
-}
-
-static void play(const struct row *t, size_t row, size_t step)
-{
-	struct fake f;
-	struct play_ops ops = { &f, &f.out, play_send, play_pass, play_closed };
-
-	fake_init(&f);
-	if (t->setup != NULL)
-		t->setup(&f);
-	fake_start(&f, false);
-	play_text(&ops, t->name, t->text, step);
-	if (t->check != NULL)
-		t->check(&f, row);
-	fake_free(&f);
-}
-
-static void play_all(const struct row *t, size_t n)
-{
-	log_capture(quiet);
-	for (size_t i = 0; i < n; i++) {
-		play(&t[i], i, SIZE_MAX / 2);
-		for (size_t step = 1; step <= 7 && !t[i].whole_only; step++)
-			play(&t[i], i, step);
-	}
-	log_capture(NULL);
 }
 
 #define BANNER "S: 220 mx.here.test ESMTP\n"
@@ -84,8 +19,6 @@ static void play_all(const struct row *t, size_t n)
 #define DATA RCPT "C: DATA\nS: 354 End data with <CR><LF>.<CR><LF>\n"
 #define QUIT "C: QUIT\nS: 221 2.0.0 mx.here.test closing connection\nX\n"
 #define QUEUED "S: 250 2.0.0 Ok: queued as ABC000000*\n"
-
-#define ROW(n, ...) { .name = n, .text = __VA_ARGS__ }
 
 /* ---- plain dialogues -------------------------------------------------------- */
 
@@ -135,7 +68,7 @@ static void stopping(struct fake *f) { f->env.stopping = true; }
 
 static void dialogues(void **state)
 {
-	static const struct row t[] = {
+	static const struct smtp_row t[] = {
 		ROW("a letter", DATA "C: Message-Id:\nC:  <1@b.test>\nC: \nC: ..dot\nC: .\n" QUEUED QUIT, .check = check_simple),
 		ROW("helo", BANNER "C: HELO [192.0.2.9]\nS: 250 mx.here.test\nC: mail from: <>\nS: 250 2.1.0 Sender ok\n"
 		    "C: rcpt to: <X@HERE.test>\nS: 250 2.1.5 Recipient ok\nC: rset\nS: 250 2.0.0 Ok\n" QUIT, .check = check_none),
@@ -181,14 +114,14 @@ static void dialogues(void **state)
 	};
 
 	(void)state;
-	play_all(t, ARRAY_LEN(t));
+	rows_play(t, ARRAY_LEN(t));
 }
 
 /* ---- framing and limits -------------------------------------------------------- */
 
 static void framing(void **state)
 {
-	static const struct row t[] = {
+	static const struct smtp_row t[] = {
 		ROW("bare LF", BANNER "R: EHLO x\\n\nS: 500 5.5.2 Lines must end with CR LF\nC: NOOP\nS: 250*\n"),
 		ROW("bare CR", BANNER "R: NOOP\\rNOOP\\r\\n\nS: 500 5.5.2 Lines must end with CR LF\n"),
 		ROW("NUL", BANNER "R: NOOP \\0\\r\\n\nS: 500 5.5.2 NUL in a command\n"),
@@ -218,7 +151,7 @@ static void framing(void **state)
 	};
 
 	(void)state;
-	play_all(t, ARRAY_LEN(t));
+	rows_play(t, ARRAY_LEN(t));
 }
 
 static void long_lines(void **state)
@@ -227,7 +160,7 @@ static void long_lines(void **state)
 	static uint8_t line[70000];
 
 	(void)state;
-	log_capture(quiet);
+	log_capture(rows_quiet);
 	memset(line, 'a', sizeof(line));
 	fake_init(&f);
 	fake_start(&f, false);
@@ -255,7 +188,7 @@ static void smuggling(void **state)
 	static const char *const eol[] = { "\r\n", "\n", "\r", "\r\r\n", "\n\r", "\r\n\r" };
 
 	(void)state;
-	log_capture(quiet);
+	log_capture(rows_quiet);
 	for (size_t i = 0; i < ARRAY_LEN(eol); i++) {
 		for (size_t k = 0; k < ARRAY_LEN(eol) - 1; k++) {
 			for (size_t step = 1; step < 80; step += 6) {
@@ -321,7 +254,7 @@ static void content_size(void **state)
 	};
 
 	(void)state;
-	log_capture(quiet);
+	log_capture(rows_quiet);
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
 		struct fake f;
 
@@ -357,7 +290,7 @@ static void content_refused(void **state)
 	};
 
 	(void)state;
-	log_capture(quiet);
+	log_capture(rows_quiet);
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
 		for (size_t step = 1; step < 9; step++) {
 			struct fake f;
@@ -380,7 +313,7 @@ static void content_flood(void **state)
 	struct fake f;
 
 	(void)state;
-	log_capture(quiet);
+	log_capture(rows_quiet);
 	memset(junk, 'x', sizeof(junk));
 	fake_init(&f);
 	begin_content(&f);
@@ -398,7 +331,7 @@ static void file_lost(void **state)
 	struct fake f;
 
 	(void)state;
-	log_capture(quiet);
+	log_capture(rows_quiet);
 	fake_init(&f);
 	begin_content(&f);
 	for (unsigned i = 0; i < 40; i++)
@@ -430,7 +363,7 @@ static void lookups_in_order(void **state)
 	struct fake f;
 
 	(void)state;
-	log_capture(quiet);
+	log_capture(rows_quiet);
 	fake_init(&f);
 	f.hold_lookup = true;
 	fake_start(&f, false);
@@ -458,7 +391,7 @@ static void stop_waits_for_content(void **state)
 	struct fake f;
 
 	(void)state;
-	log_capture(quiet);
+	log_capture(rows_quiet);
 	fake_init(&f);
 	begin_content(&f);
 	f.env.stopping = true;
@@ -478,7 +411,7 @@ static void early_talker(void **state)
 	struct fake f;
 
 	(void)state;
-	log_capture(quiet);
+	log_capture(rows_quiet);
 	fake_init(&f);
 	fake_start(&f, true);
 	expect(&f, "early", SLICE_LIT("554 5.5.0*"));
