@@ -1,7 +1,7 @@
 /*
- * What a session wants from accountd and spoold. Login: accountd turns name and
- * password into a token, spoold the token into a session and the INBOX into a
- * snapshot. A request to spoold has no timeout: it answers, or its channel closes.
+ * What a session wants from accountd and spoold. Login: accountd judges what the
+ * client showed and gives a token, spoold turns the token into a session and the
+ * INBOX into a snapshot. A request to spoold has no timeout: it answers, or its channel closes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -47,12 +47,6 @@ static int account_reply_err(const struct ipc_msg *m)
 
 /* ---- login ------------------------------------------------------------------ */
 
-static void login_answer(struct client *c, enum pop3_login result)
-{
-	pop3_session_login_done(c->s, result, 0, slice_of(NULL, 0));
-	client_run(c);
-}
-
 /* All of a sealed memfd; ERR_LIMIT when it is larger than any snapshot. */
 static int rows_read(int fd, struct buf *b)
 {
@@ -96,8 +90,7 @@ static void snapshot_take(struct client *c, const struct ipc_msg *m, const struc
 	if (r != 0)
 		log_warn("snapshot: %s", err_str(r));
 	c->mailbox = snap->mailbox;
-	pop3_session_login_done(c->s, r == 0 ? POP3_LOGIN_OK : POP3_LOGIN_FAULT, snap->uidvalidity,
-	    r == 0 ? s : slice_of(NULL, 0));
+	pop3_session_open_done(c->s, r, snap->uidvalidity, s);
 	buf_free(&rows);
 }
 
@@ -119,7 +112,7 @@ static void select_reply(void *ctx, int r, struct ipc_msg *m)
 		snapshot_take(c, m, &snap);
 	} else {
 		/* no INBOX yet is an empty one */
-		pop3_session_login_done(c->s, r == ERR_NOTFOUND ? POP3_LOGIN_OK : POP3_LOGIN_FAULT, 0, slice_of(NULL, 0));
+		pop3_session_open_done(c->s, r == ERR_NOTFOUND ? 0 : r, 0, slice_of(NULL, 0));
 	}
 	arena_free(&a);
 	client_run(c);
@@ -139,7 +132,8 @@ static void open_reply(void *ctx, int r, struct ipc_msg *m)
 	}
 	ch = spool_of(c);
 	if (ch == NULL || c->conn == NULL) {
-		login_answer(c, POP3_LOGIN_FAULT);
+		pop3_session_open_done(c->s, ERR_CLOSED, 0, slice_of(NULL, 0));
+		client_run(c);
 		return;
 	}
 	q.session = c->spool_session;
@@ -147,43 +141,49 @@ static void open_reply(void *ctx, int r, struct ipc_msg *m)
 	(void)IPC_REQUEST(ch, spool_select, &q, 0, select_reply, c);
 }
 
+static bool ask_open(struct client *c)
+{
+	struct channel *ch = daemon_peer(c->srv->d, ROLE_SPOOLD);
+	struct spool_open q = { .token = pop3_session_token(c->s) };
+
+	backend_close(c, false);    /* of a login that got half way */
+	if (ch == NULL || c->conn == NULL) {
+		pop3_session_open_done(c->s, ERR_CLOSED, 0, slice_of(NULL, 0));
+		return false;
+	}
+	c->asked = true;
+	(void)IPC_REQUEST(ch, spool_open, &q, 0, open_reply, c);
+	return true;
+}
+
 static void login_reply(void *ctx, int r, struct ipc_msg *m)
 {
 	struct client *c = ctx;
-	struct channel *ch = daemon_peer(c->srv->d, ROLE_SPOOLD);
-	struct account_logged_in in;
-	struct spool_open q;
+	union { struct account_logged_in in; struct account_scram scram; } u;
+	uint16_t type = r == 0 ? m->type : 0;
 
 	c->asked = false;
-	memset(&in, 0, sizeof(in));
-	if (r == 0 && m->type == account_logged_in_MSG)
-		r = IPC_DECODE(m, account_logged_in, NULL, &in);
+	memset(&u, 0, sizeof(u));
+	if (type == account_logged_in_MSG)
+		r = IPC_DECODE(m, account_logged_in, NULL, &u.in);
+	else if (type == account_scram_MSG)
+		r = IPC_DECODE(m, account_scram, NULL, &u.scram);
 	else if (r == 0)
 		r = account_reply_err(m);
-	if (r == 0 && (ch == NULL || c->conn == NULL))
-		r = ERR_CLOSED;
-	if (r != 0) {
-		login_answer(c, r == ERR_DENIED ? POP3_LOGIN_DENIED : r == ERR_AGAIN ? POP3_LOGIN_AGAIN : POP3_LOGIN_FAULT);
-		return;
-	}
-	q.token = in.token;
-	c->asked = true;
-	(void)IPC_REQUEST(ch, spool_open, &q, 0, open_reply, c);
+	pop3_session_login_done(c->s, r, type, &u);
+	client_run(c);
 }
 
 static bool ask_login(struct client *c)
 {
 	struct channel *ch = daemon_peer(c->srv->d, ROLE_ACCOUNTD);
-	struct account_login q = { .user = pop3_session_user(c->s), .how = LOGIN_PASSWORD, .secret = pop3_session_password(c->s),
-	    .addr = slice_cstr(conn_peer_addr(c->conn)), .service = SLICE_LIT("pop3") };
 
-	backend_close(c, false);    /* of a login that got half way */
-	if (ch == NULL) {
-		pop3_session_login_done(c->s, POP3_LOGIN_FAULT, 0, slice_of(NULL, 0));
+	if (ch == NULL || c->conn == NULL) {
+		pop3_session_login_done(c->s, ERR_CLOSED, 0, NULL);
 		return false;
 	}
 	c->asked = true;
-	(void)IPC_REQUEST(ch, account_login, &q, LOGIN_TIMEOUT_MS, login_reply, c);
+	(void)IPC_REQUEST(ch, account_login, pop3_session_question(c->s), LOGIN_TIMEOUT_MS, login_reply, c);
 	return true;
 }
 
@@ -307,11 +307,9 @@ bool backend_ask(struct client *c, enum pop3_want want)
 {
 	switch (want) {
 	case POP3_WANT_LOGIN:
-		if (c->conn == NULL) {
-			pop3_session_login_done(c->s, POP3_LOGIN_FAULT, 0, slice_of(NULL, 0));
-			return false;
-		}
 		return ask_login(c);
+	case POP3_WANT_OPEN:
+		return ask_open(c);
 	case POP3_WANT_BODY:
 		if (c->conn == NULL) {
 			pop3_session_body_done(c->s, ERR_CLOSED, 0, slice_of(NULL, 0));

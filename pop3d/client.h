@@ -19,6 +19,8 @@ struct client {
 	struct buf out;
 	struct loop_timer timer;
 	bool eof;
+	bool tls_begun;                  /* conn_start_tls_server() was called */
+	struct edge_tls tls;
 	bool asked;                      /* a request is open, or it is in srv->waiting */
 	/* in spoold */
 	bool opened;

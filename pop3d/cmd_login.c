@@ -2,27 +2,26 @@
  * The AUTHORIZATION state, RFC 1939 4 and 7:
  *	USER name
  *	PASS string           (all of the line, spaces too)
- * and CAPA, RFC 2449 5, QUIT, NOOP.
+ * and CAPA, RFC 2449 5, STLS, RFC 2595 4, QUIT, NOOP.
  *
- * A name and a password in the clear are only taken where the configuration and
- * the client's address allow it; elsewhere USER is refused, so that a client that
- * obeys never sends the password. Whether a user exists is told by nothing.
+ * Logins are only taken under TLS, or where the configuration and the client's
+ * address allow it; elsewhere USER is refused, so that a client that obeys never
+ * sends the password. Whether a user exists is told by nothing.
  */
 #include "pop3d/internal.h"
 
-static void refuse_clear(struct pop3_session *s)
+static enum pop3_verdict refuse_clear(struct pop3_session *s)
 {
-	pop3_err(s, "[AUTH] logins without encryption are not allowed on this connection");
+	pop3_err(s, "[AUTH] logins without encryption are not allowed on this connection%s", s->env->starttls ? ": STLS first" : "");
+	return POP3_STAY;
 }
 
 POP3_HANDLER(pop3_act_user)
 {
 	struct slice name = slice_trim(args->text);
 
-	if (!s->plaintext) {
-		refuse_clear(s);
-		return POP3_STAY;
-	}
+	if (!pop3_may_log_in(s))
+		return refuse_clear(s);
 	if (name.len == 0 || name.len >= sizeof(s->user_buf)) {
 		pop3_err(s, "a user name is wanted");
 		return POP3_BAD;
@@ -35,10 +34,8 @@ POP3_HANDLER(pop3_act_user)
 
 POP3_HANDLER(pop3_act_pass)
 {
-	if (!s->plaintext) {
-		refuse_clear(s);
-		return POP3_STAY;
-	}
+	if (!pop3_may_log_in(s))
+		return refuse_clear(s);
 	if (s->user.len == 0) {
 		pop3_err(s, "USER first");
 		return POP3_BAD;
@@ -49,18 +46,45 @@ POP3_HANDLER(pop3_act_pass)
 	}
 	if (args->text.len != 0)
 		memcpy(s->password_buf, args->text.p, args->text.len);
-	s->password = slice_of(s->password_buf, args->text.len);
+	s->method = "USER";
+	s->question = (struct account_login){ .how = LOGIN_PASSWORD, .user = s->user,
+		.secret = slice_of(s->password_buf, args->text.len), .addr = slice_cstr(s->addr), .service = SLICE_LIT("pop3"),
+		.tls = s->tls != NULL };
 	s->want = POP3_WANT_LOGIN;
+	return POP3_WAIT;
+}
+
+POP3_HANDLER(pop3_act_stls)
+{
+	(void)args;
+	if (s->tls != NULL) {
+		pop3_err(s, "TLS is on already");
+		return POP3_BAD;
+	}
+	if (!s->env->starttls) {
+		pop3_err(s, "[SYS/TEMP] TLS is not available now");
+		return POP3_STAY;
+	}
+	pop3_ok(s, "begin TLS");
+	s->want = POP3_WANT_TLS;
 	return POP3_WAIT;
 }
 
 POP3_HANDLER(pop3_act_capa)
 {
+	struct sasl_conf conf;
+
 	(void)args;
 	pop3_ok(s, "capabilities");
 	buf_add_cstr(s->out, "TOP\r\nUIDL\r\n");
-	if (s->plaintext)
-		buf_add_cstr(s->out, "USER\r\n");
+	if (s->env->starttls && s->tls == NULL && s->state == POP3_ST_AUTH)
+		buf_add_cstr(s->out, "STLS\r\n");
+	if (pop3_may_log_in(s)) {
+		pop3_sasl_conf(s, &conf);
+		buf_add_cstr(s->out, "USER\r\nSASL");
+		sasl_list(&conf, " ", s->out);
+		buf_add_cstr(s->out, "\r\n");
+	}
 	buf_add_cstr(s->out, "PIPELINING\r\nRESP-CODES\r\nAUTH-RESP-CODE\r\nEXPIRE NEVER\r\nIMPLEMENTATION Pabal\r\n.\r\n");
 	return POP3_STAY;
 }

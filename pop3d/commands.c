@@ -10,6 +10,8 @@
 enum { A = POP3_ST_AUTH, T = POP3_ST_TRANSACTION };
 
 const struct pop3_command pop3_commands[] = {
+	{ "STLS", pop3_parse_none, pop3_act_stls, A },
+	{ "AUTH", pop3_parse_text, pop3_act_auth, A },
 	{ "USER", pop3_parse_text, pop3_act_user, A },
 	{ "PASS", pop3_parse_text, pop3_act_pass, A },
 	{ "CAPA", pop3_parse_none, pop3_act_capa, A | T },

@@ -4,10 +4,12 @@
 /* What the files of the session share. */
 
 #include "common/mail/framing.h"
+#include "common/sasl/sasl.h"
 #include "pop3d/session.h"
 
 enum {
 	POP3_LINE_MAX = 512,             /* RFC 2449 4: at least 255 */
+	POP3_SASL_LINE_MAX = SASL_LINE_MAX + 2,
 	POP3_OUT_HIGH = 128 * 1024,      /* of replies before the owner has to send them */
 	POP3_PART = 128 * 1024,
 	POP3_LOGINS_MAX = 3,             /* failed ones of a connection */
@@ -53,13 +55,19 @@ struct pop3_session {
 	const struct pop3_env *env;
 	struct buf *out;
 	char addr[64];
-	bool plaintext;
+	bool plaintext, greeted;
+	const struct edge_tls *tls;      /* NULL: none */
 	enum pop3_state state;
 	enum pop3_want want;
 	struct line_reader lines;
 	bool line_begun;
-	struct slice user, password;
+	/* the login */
+	struct slice user;               /* of USER */
 	char user_buf[POP3_LINE_MAX], password_buf[POP3_LINE_MAX];
+	struct account_login question;   /* of PASS */
+	struct sasl *sasl;               /* of AUTH, or NULL */
+	const char *method;              /* for the log: "USER" or the mechanism */
+	struct buf account, token;       /* as accountd gave them */
 	unsigned failed, slowed, bad;
 	uint64_t since_ms, start_ms;
 	/* the maildrop */
@@ -97,6 +105,8 @@ POP3_PARSER(pop3_parse_text);
 POP3_PARSER(pop3_parse_msg);         /* one message number, not deleted */
 POP3_PARSER(pop3_parse_msg_opt);
 POP3_PARSER(pop3_parse_top);
+POP3_HANDLER(pop3_act_auth);
+POP3_HANDLER(pop3_act_stls);
 POP3_HANDLER(pop3_act_user);
 POP3_HANDLER(pop3_act_pass);
 POP3_HANDLER(pop3_act_capa);
@@ -109,6 +119,22 @@ POP3_HANDLER(pop3_act_retr);
 POP3_HANDLER(pop3_act_top);
 POP3_HANDLER(pop3_act_dele);
 POP3_HANDLER(pop3_act_rset);
+
+/* Are logins taken on this connection: under TLS, or where the configuration says so? */
+static inline bool pop3_may_log_in(const struct pop3_session *s) { return s->tls != NULL || s->plaintext; }
+/* What SASL depends on, now. */
+void pop3_sasl_conf(const struct pop3_session *s, struct sasl_conf *conf_r);
+/* A line of the exchange that AUTH began. */
+enum pop3_verdict pop3_auth_line(struct pop3_session *s, struct slice line);
+/* The exchange is over, whatever came of it. */
+void pop3_auth_end(struct pop3_session *s);
+/* accountd's answer. */
+enum pop3_verdict pop3_login_answer(struct pop3_session *s, int r, uint16_t type, const void *m);
+/* Wipes what a login left, and what of it has failed is told, counted and logged: ERR_DENIED, ERR_AGAIN, else a fault.
+ * The verdict may be to close. */
+enum pop3_verdict pop3_login_failed(struct pop3_session *s, struct slice user, int r);
+void pop3_login_forget(struct pop3_session *s);
+void pop3_token_wipe(struct pop3_session *s);
 
 /* Messages that are not deleted, and their bytes. */
 void pop3_maildrop_total(const struct pop3_session *s, uint64_t *n_r, uint64_t *size_r);

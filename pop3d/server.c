@@ -60,7 +60,7 @@ void client_run(struct client *c)
 	while (again) {
 		want = pop3_session_run(c->s, in);
 		again = client_flush(c, false) && want == POP3_WANT_DRAIN;
-		if (want == POP3_WANT_LOGIN || want == POP3_WANT_BODY || want == POP3_WANT_EXPUNGE)
+		if (want == POP3_WANT_LOGIN || want == POP3_WANT_OPEN || want == POP3_WANT_BODY || want == POP3_WANT_EXPUNGE)
 			again = !backend_ask(c, want);
 		else if (want != POP3_WANT_DRAIN)
 			backend_body_close(c);
@@ -142,6 +142,7 @@ static void env_set(struct pop3_env *env, const struct conf *conf)
 	env->hostname = conf->hostname;
 	env->login_ms = conf->login_timeout * MS_PER_S;
 	env->idle_ms = conf->pop3_timeout * MS_PER_S;
+	env->oauth = conf->oauth_login;
 }
 
 static void on_peer_open(struct daemon *d, struct channel *ch)

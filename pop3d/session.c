@@ -49,7 +49,9 @@ struct pop3_session *pop3_session_new(const struct pop3_env *env, const struct p
 	s->out = out;
 	s->plaintext = client->plaintext;
 	s->state = POP3_ST_AUTH;
+	s->want = client->implicit_tls ? POP3_WANT_TLS : POP3_WANT_INPUT;
 	s->lines = LINE_READER_INIT(POP3_LINE_MAX);
+	s->account = s->token = BUF_INIT(1024);
 	s->since_ms = s->start_ms = clock_mono_ms();
 	return s;
 }
@@ -62,10 +64,11 @@ void pop3_session_free(struct pop3_session **sp)
 	if (s == NULL)
 		return;
 	log_info("disconnect from [%s] user=%s quit=%s retr=%llu top=%llu bytes=%llu deleted=%llu commands=%llu", s->addr,
-	    s->msgs != NULL ? log_esc(s->user) : "", s->quit_ok ? "yes" : "no", (unsigned long long)s->retrieved,
+	    s->msgs != NULL ? log_esc(buf_slice(&s->account)) : "", s->quit_ok ? "yes" : "no", (unsigned long long)s->retrieved,
 	    (unsigned long long)s->top, (unsigned long long)s->bytes, (unsigned long long)s->expunged,
 	    (unsigned long long)s->commands);
-	explicit_bzero(s->password_buf, sizeof(s->password_buf));
+	pop3_auth_end(s);
+	pop3_login_forget(s);
 	free(s->msgs);
 	free(s);
 }
@@ -95,7 +98,25 @@ static void update_begin(struct pop3_session *s)
 	session_close(s);
 }
 
-static void do_line(struct pop3_session *s, struct slice line)
+static void session_verdict(struct pop3_session *s, enum pop3_verdict v)
+{
+	switch (v) {
+	case POP3_STAY:
+	case POP3_WAIT:
+		break;
+	case POP3_BAD:
+		bad(s);
+		break;
+	case POP3_UPDATE:
+		update_begin(s);
+		break;
+	case POP3_CLOSE:
+		session_close(s);
+		break;
+	}
+}
+
+static enum pop3_verdict do_command(struct pop3_session *s, struct slice line)
 {
 	struct cursor c = cursor_of(line);
 	const struct pop3_command *cmd = pop3_command_take(&c);
@@ -115,27 +136,29 @@ static void do_line(struct pop3_session *s, struct slice line)
 		else if (r == ERR_NOTFOUND)
 			v = POP3_STAY;
 	}
-	switch (v) {
-	case POP3_STAY:
-	case POP3_WAIT:
-		break;
-	case POP3_BAD:
-		bad(s);
-		break;
-	case POP3_UPDATE:
-		update_begin(s);
-		break;
-	case POP3_CLOSE:
-		session_close(s);
-		break;
-	}
+	return v;
 }
 
-/* A password may be in the line. */
-static void wipe_line(struct buf *in, struct slice line)
+/* Until there is a login a secret may be in any line. */
+static void do_line(struct pop3_session *s, struct buf *in, struct slice line)
 {
-	if (slice_istarts(line, "PASS"))
+	bool secret = s->state == POP3_ST_AUTH;
+
+	session_verdict(s, s->sasl != NULL ? pop3_auth_line(s, line) : do_command(s, line));
+	if (secret)
 		explicit_bzero(in->p + in->off, line.len);
+	line_done(&s->lines, in);
+	/* What stands behind STLS was not said under TLS: whoever put it there is not heard (RFC 2595 4). */
+	if (s->want == POP3_WANT_TLS)
+		buf_consume(in, buf_len(in));
+}
+
+static void bad_line(struct pop3_session *s, enum line_result res)
+{
+	pop3_err(s, "%s", res == LINE_TOO_LONG ? "line is too long" : res == LINE_NUL ? "NUL in a command" :
+	    "lines must end with CR LF");
+	pop3_auth_end(s);
+	bad(s);
 }
 
 /* False: nothing more to do with what is in in. */
@@ -144,7 +167,7 @@ static bool command_step(struct pop3_session *s, struct buf *in)
 	struct slice line, bytes = buf_slice(in);
 	enum line_result res;
 
-	if (!s->line_begun && bytes.len != 0) {
+	if (!s->line_begun && bytes.len != 0 && s->sasl == NULL) {
 		s->line_begun = true;
 		if (!is_class(bytes.p[0], CC_ALPHA) && bytes.p[0] != '\r' && bytes.p[0] != '\n') {
 			pop3_err(s, "this is a POP3 server");
@@ -161,15 +184,10 @@ static bool command_step(struct pop3_session *s, struct buf *in)
 		return s->state == POP3_ST_CLOSED;
 	}
 	s->line_begun = false;
-	if (res == LINE_OK) {
-		do_line(s, line);
-		wipe_line(in, line);
-		line_done(&s->lines, in);
-	} else {
-		pop3_err(s, "%s", res == LINE_TOO_LONG ? "line is too long" : res == LINE_NUL ? "NUL in a command" :
-		    "lines must end with CR LF");
-		bad(s);
-	}
+	if (res == LINE_OK)
+		do_line(s, in, line);
+	else
+		bad_line(s, res);
 	s->since_ms = clock_mono_ms();
 	return true;
 }
@@ -178,8 +196,11 @@ static bool command_step(struct pop3_session *s, struct buf *in)
 
 enum pop3_want pop3_session_greet(struct pop3_session *s)
 {
+	if (s->want == POP3_WANT_TLS)
+		return s->want;
 	log_info("connect from [%s]", s->addr);
 	pop3_ok(s, "%s POP3", s->env->hostname);
+	s->greeted = true;
 	s->commands = 0;
 	return s->want;
 }
@@ -210,6 +231,8 @@ enum pop3_want pop3_session_run(struct pop3_session *s, struct buf *in)
 {
 	bool more = true;
 
+	if (s->want == POP3_WANT_TLS && s->env->stopping)
+		session_close(s);
 	if (s->want == POP3_WANT_DRAIN && buf_len(s->out) < POP3_OUT_HIGH) {
 		s->want = POP3_WANT_INPUT;
 		s->since_ms = clock_mono_ms();
@@ -227,14 +250,14 @@ void pop3_session_lost(struct pop3_session *s)
 
 uint64_t pop3_session_deadline(const struct pop3_session *s)
 {
-	if (s->want != POP3_WANT_INPUT && s->want != POP3_WANT_DRAIN)
+	if (s->want != POP3_WANT_INPUT && s->want != POP3_WANT_DRAIN && s->want != POP3_WANT_TLS)
 		return 0;
 	return s->state == POP3_ST_AUTH ? s->start_ms + s->env->login_ms : s->since_ms + s->env->idle_ms;
 }
 
 enum pop3_want pop3_session_timeout(struct pop3_session *s)
 {
-	if (s->want == POP3_WANT_INPUT || s->want == POP3_WANT_DRAIN) {
+	if (s->want == POP3_WANT_INPUT || s->want == POP3_WANT_DRAIN || s->want == POP3_WANT_TLS) {
 		log_info("timeout from [%s]", s->addr);
 		session_close(s);
 	}
@@ -250,16 +273,32 @@ static void want_taken(struct pop3_session *s, enum pop3_want want)
 	s->since_ms = clock_mono_ms();
 }
 
-/* ---- login --------------------------------------------------------------------------- */
+/* ---- TLS and login ---------------------------------------------------------------------- */
 
-struct slice pop3_session_user(const struct pop3_session *s)
+enum pop3_want pop3_session_tls_started(struct pop3_session *s, const struct edge_tls *tls)
 {
-	return s->user;
+	want_taken(s, POP3_WANT_TLS);
+	s->tls = tls;
+	s->lines = LINE_READER_INIT(POP3_LINE_MAX);
+	s->line_begun = false;
+	pop3_login_forget(s);
+	return s->greeted ? s->want : pop3_session_greet(s);
 }
 
-struct slice pop3_session_password(const struct pop3_session *s)
+const struct account_login *pop3_session_question(const struct pop3_session *s)
 {
-	return s->password;
+	return s->sasl != NULL ? sasl_question(s->sasl) : &s->question;
+}
+
+void pop3_session_login_done(struct pop3_session *s, int r, uint16_t type, const void *m)
+{
+	want_taken(s, POP3_WANT_LOGIN);
+	session_verdict(s, pop3_login_answer(s, r, type, m));
+}
+
+struct slice pop3_session_token(const struct pop3_session *s)
+{
+	return buf_slice(&s->token);
 }
 
 static int maildrop_fill(struct pop3_session *s, uint32_t uidvalidity, struct slice rows)
@@ -283,42 +322,23 @@ static int maildrop_fill(struct pop3_session *s, uint32_t uidvalidity, struct sl
 	return 0;
 }
 
-static void login_failed(struct pop3_session *s, enum pop3_login result)
+void pop3_session_open_done(struct pop3_session *s, int r, uint32_t uidvalidity, struct slice rows)
 {
-	if (result == POP3_LOGIN_DENIED) {
-		pop3_err(s, "[AUTH] wrong user name or password");
-		s->failed++;
-	} else {
-		pop3_err(s, "[SYS/TEMP] the mailbox cannot be opened now, try again later");
-		s->slowed += result == POP3_LOGIN_AGAIN;
-	}
-	log_info("login failed: user=%s from=[%s] why=%s", log_esc(s->user), s->addr, result == POP3_LOGIN_DENIED ? "denied" :
-	    result == POP3_LOGIN_AGAIN ? "slowed" : "fault");
-	s->user = slice_of(NULL, 0);
-	if (s->failed >= POP3_LOGINS_MAX || s->slowed >= POP3_SLOWED_MAX)
-		session_close(s);
-}
-
-void pop3_session_login_done(struct pop3_session *s, enum pop3_login result, uint32_t uidvalidity, struct slice rows)
-{
+	struct slice user = buf_slice(&s->account);
 	uint64_t n, size;
-	int r;
 
-	want_taken(s, POP3_WANT_LOGIN);
-	explicit_bzero(s->password_buf, sizeof(s->password_buf));
-	s->password = slice_of(NULL, 0);
-	if (result == POP3_LOGIN_OK && (r = maildrop_fill(s, uidvalidity, rows)) != 0) {
-		log_warn("maildrop of %s: %s", log_esc(s->user), err_str(r));
-		result = POP3_LOGIN_FAULT;
-	}
-	if (result != POP3_LOGIN_OK) {
-		login_failed(s, result);
+	want_taken(s, POP3_WANT_OPEN);
+	pop3_token_wipe(s);
+	if (r == 0 && (r = maildrop_fill(s, uidvalidity, rows)) != 0)
+		log_warn("maildrop of %s: %s", log_esc(user), err_str(r));
+	if (r != 0) {
+		session_verdict(s, pop3_login_failed(s, user, ERR_IO));
 		return;
 	}
 	session_set_state(s, POP3_ST_TRANSACTION);
 	pop3_maildrop_total(s, &n, &size);
-	log_info("login: user=%s from=[%s] messages=%llu bytes=%llu", log_esc(s->user), s->addr, (unsigned long long)n,
-	    (unsigned long long)size);
+	log_info("login: user=%s from=[%s] method=%s tls=%s messages=%llu bytes=%llu", log_esc(user), s->addr, s->method,
+	    s->tls != NULL ? s->tls->version : "no", (unsigned long long)n, (unsigned long long)size);
 	pop3_ok(s, "%llu messages (%llu octets)", (unsigned long long)n, (unsigned long long)size);
 }
 

@@ -2,6 +2,8 @@
 #define PABAL_POP3D_SESSION_H
 
 #include "common/base/buf.h"
+#include "common/daemon/edgetls.h"
+#include "common/ipc/proto_account.h"
 #include "common/ipc/proto_spool.h"
 
 /*
@@ -17,25 +19,28 @@ struct pop3_env {
 	const char *hostname;
 	uint64_t login_ms;               /* a login has to come within this */
 	uint64_t idle_ms;
+	bool starttls;                   /* there are certificates */
+	bool oauth;                      /* OAUTHBEARER and XOAUTH2 are offered */
 	bool stopping;
 };
 
 /* The text is copied. */
 struct pop3_client {
 	const char *addr;
-	bool plaintext;                  /* USER and PASS are allowed on this connection */
+	bool plaintext;                  /* logins without TLS are taken on this connection */
+	bool implicit_tls;               /* port 995: the session begins with POP3_WANT_TLS, then the greeting */
 };
 
 enum pop3_want {
 	POP3_WANT_INPUT,         /* more bytes, then pop3_session_run() */
 	POP3_WANT_DRAIN,         /* out is full: send it, then pop3_session_run() */
-	POP3_WANT_LOGIN,         /* ask accountd and open the INBOX, then ..._login_done() */
+	POP3_WANT_TLS,           /* send the output, drop all input that is there, do a handshake, then ..._tls_started() */
+	POP3_WANT_LOGIN,         /* ask accountd ..._question(), then ..._login_done() */
+	POP3_WANT_OPEN,          /* open the INBOX with ..._token(), then ..._open_done() */
 	POP3_WANT_BODY,          /* part of a message, then ..._body_done() */
 	POP3_WANT_EXPUNGE,       /* ..._expunge() to spoold, then ..._expunge_done() */
 	POP3_WANT_CLOSE,
 };
-
-enum pop3_login { POP3_LOGIN_OK, POP3_LOGIN_DENIED, POP3_LOGIN_AGAIN, POP3_LOGIN_FAULT };
 
 /* out takes the replies; what is in it is taken away by the owner when DRAIN is wanted. */
 struct pop3_session *pop3_session_new(const struct pop3_env *env, const struct pop3_client *client, struct buf *out);
@@ -49,11 +54,18 @@ void pop3_session_lost(struct pop3_session *s);
 uint64_t pop3_session_deadline(const struct pop3_session *s);
 enum pop3_want pop3_session_timeout(struct pop3_session *s);
 
-/* What to log in with; good until ..._login_done(), which wipes the password. */
-struct slice pop3_session_user(const struct pop3_session *s);
-struct slice pop3_session_password(const struct pop3_session *s);
-/* rows: count packed rows of SPOOL_ROW_SIZE bytes, ascending by uid, as spool_select gave them; copied. */
-void pop3_session_login_done(struct pop3_session *s, enum pop3_login result, uint32_t uidvalidity, struct slice rows);
+/* The handshake is done: what the client said before is forgotten (RFC 2595 4). tls outlives the session. */
+enum pop3_want pop3_session_tls_started(struct pop3_session *s, const struct edge_tls *tls);
+
+/* What to ask accountd; good until ..._login_done(), which wipes its secret. */
+const struct account_login *pop3_session_question(const struct pop3_session *s);
+/* r 0 and m the account_logged_in or account_scram by type; or r negative, as accountd or the channel said. */
+void pop3_session_login_done(struct pop3_session *s, int r, uint16_t type, const void *m);
+/* What accountd gave for spoold; good until ..._open_done(). */
+struct slice pop3_session_token(const struct pop3_session *s);
+/* rows: count packed rows of SPOOL_ROW_SIZE bytes, ascending by uid, as spool_select gave them; copied. r negative:
+ * it cannot be opened now. */
+void pop3_session_open_done(struct pop3_session *s, int r, uint32_t uidvalidity, struct slice rows);
 
 struct pop3_part {
 	uint32_t uid;

@@ -68,7 +68,7 @@ tests_fuzz_fuzz_ipc_LDADD = $(FUZZ_MAIN) $(BASE_LIBS) $(BSD_LIBS)
 FUZZ_TARGETS += tests/fuzz/fuzz-pop3d
 tests_fuzz_fuzz_pop3d_SOURCES = %D%/fuzz-pop3d.c tests/pop3d/dialogue.c tests/pop3d/dialogue.h
 tests_fuzz_fuzz_pop3d_LDFLAGS = $(FUZZ_LINKFLAGS)
-tests_fuzz_fuzz_pop3d_LDADD = $(FUZZ_MAIN) pop3d/libpop3d.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+tests_fuzz_fuzz_pop3d_LDADD = $(FUZZ_MAIN) pop3d/libpop3d.a common/sasl/libsaslserver.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-smtp-reply
 tests_fuzz_fuzz_smtp_reply_SOURCES = %D%/fuzz-smtp-reply.c
@@ -92,7 +92,7 @@ tests_fuzz_fuzz_account_name_LDADD = $(FUZZ_MAIN) accountd/libaccountd.a common/
 FUZZ_TARGETS += tests/fuzz/fuzz-imap-command
 tests_fuzz_fuzz_imap_command_SOURCES = %D%/fuzz-imap-command.c
 tests_fuzz_fuzz_imap_command_LDFLAGS = $(FUZZ_LINKFLAGS)
-tests_fuzz_fuzz_imap_command_LDADD = $(FUZZ_MAIN) imapd/libimapd.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+tests_fuzz_fuzz_imap_command_LDADD = $(FUZZ_MAIN) imapd/libimapd.a common/sasl/libsaslserver.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
 
 FUZZ_TARGETS += tests/fuzz/fuzz-op
 tests_fuzz_fuzz_op_SOURCES = %D%/fuzz-op.c

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/base/clock.h"
+#include "pop3d/internal.h"
 
 uint64_t drop_now_ms;
 
@@ -19,6 +20,8 @@ void drop_restart(struct drop *d)
 	if (d->s == NULL)
 		abort();
 	d->want = pop3_session_greet(d->s);
+	if (d->want == POP3_WANT_TLS)
+		drop_pump(d);
 }
 
 void drop_init(struct drop *d)
@@ -40,6 +43,7 @@ void drop_init(struct drop *d)
 	d->out = BUF_INIT(1024 * 1024);
 	d->taken = BUF_INIT(64 * 1024 * 1024);
 	d->part_max = UINT32_MAX;
+	d->tls = (struct edge_tls){ .version = "TLSv1.3", .sni = "", .external = "def", .exporter = "EXPORTER", .exporter_len = 8 };
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
 		d->body[i] = bodies[i];
 		d->body_len[i] = strlen(bodies[i]);
@@ -57,12 +61,57 @@ void drop_free(struct drop *d)
 	clock_set(NULL);
 }
 
-/* Message i has the uid 10 * (i + 1) and the body 100 + i. */
+static int judge(const struct account_login *q)
+{
+	static const char proof[] = "pppppppppppppppppppppppppppppppp";
+
+	if (slice_eq_cstr(q->user, "slow"))
+		return ERR_AGAIN;
+	switch (q->how) {
+	case LOGIN_PASSWORD:
+		if (slice_eq_cstr(q->user, "broken"))
+			return 0;
+		return slice_eq_cstr(q->user, "def") && slice_eq_cstr(q->secret, "a b") ? 0 : ERR_DENIED;
+	case LOGIN_SCRAM_PROOF:
+		return slice_eq_cstr(q->user, "def") && slice_eq_cstr(q->secret, proof) ? 0 : ERR_DENIED;
+	case LOGIN_EXTERNAL:
+		return slice_eq_cstr(q->user, "def") ? 0 : ERR_DENIED;
+	case LOGIN_BEARER:
+		return slice_eq_cstr(q->secret, "good") ? 0 : ERR_DENIED;
+	default:
+		return 0;
+	}
+}
+
 static void answer_login(struct drop *d)
 {
+	static const struct account_scram scram = { .salt = SLICE_LIT("ssssssssssssssss"), .iterations = 4096, .nonce = SLICE_LIT("server") };
+	static const struct account_logged_in in = { .account = 3, .user = SLICE_LIT("def@here.test"), .token = SLICE_LIT("token"),
+		.signature = SLICE_LIT("SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS") };
+	struct account_logged_in broken = in;
+	const struct account_login *q = pop3_session_question(d->s);
+	struct slice secret = q->secret;
+	bool pass = d->s->sasl == NULL;         /* then the secret lies in the session, and can be looked at afterwards */
+	int r = judge(q);
+
+	if (!slice_eq_cstr(q->service, "pop3") || q->tls != (d->handshakes != 0))
+		abort();
+	if (slice_eq_cstr(q->user, "broken"))
+		broken.token = SLICE_LIT("broken");
+	if (r == 0 && q->how == LOGIN_SCRAM_FIRST) {
+		pop3_session_login_done(d->s, 0, account_scram_MSG, &scram);
+		return;
+	}
+	pop3_session_login_done(d->s, r, account_logged_in_MSG, &broken);
+	if (pass && secret.len != 0 && secret.p[0] != 0)
+		d->password_left = true;
+}
+
+/* Message i has the uid 10 * (i + 1) and the body 100 + i. */
+static void answer_open(struct drop *d)
+{
 	uint8_t rows[DROP_MAX * SPOOL_ROW_SIZE];
-	struct slice user = pop3_session_user(d->s), pass = pop3_session_password(d->s);
-	enum pop3_login r = POP3_LOGIN_DENIED;
+	bool good = slice_eq_cstr(pop3_session_token(d->s), "token");
 
 	memset(rows, 0, sizeof(rows));
 	for (uint32_t i = 0; i < d->body_n; i++) {
@@ -70,15 +119,18 @@ static void answer_login(struct drop *d)
 		put_le64(rows + i * SPOOL_ROW_SIZE + 24, d->body_len[i]);
 		put_le64(rows + i * SPOOL_ROW_SIZE + 40, 100 + i);
 	}
-	if (slice_eq_cstr(user, "def") && slice_eq_cstr(pass, "a b"))
-		r = POP3_LOGIN_OK;
-	else if (slice_eq_cstr(user, "slow"))
-		r = POP3_LOGIN_AGAIN;
-	else if (slice_eq_cstr(user, "broken"))
-		r = POP3_LOGIN_FAULT;
-	pop3_session_login_done(d->s, r, 7, slice_of(rows, d->body_n * (size_t)SPOOL_ROW_SIZE));
-	if (pass.len != 0 && pass.p[0] != 0)
-		d->password_left = true;
+	pop3_session_open_done(d->s, good ? 0 : ERR_CLOSED, 7, slice_of(rows, d->body_n * (size_t)SPOOL_ROW_SIZE));
+}
+
+/* As conn_start_tls_server(): what waits in the input is not heard. */
+static bool handshake(struct drop *d)
+{
+	buf_consume(&d->in, buf_len(&d->in));
+	if (d->tls_fails)
+		return false;
+	d->handshakes++;
+	(void)pop3_session_tls_started(d->s, &d->tls);
+	return true;
 }
 
 static void answer_body(struct drop *d)
@@ -115,6 +167,11 @@ void drop_pump(struct drop *d)
 		d->want = pop3_session_run(d->s, &d->in);
 		if (d->want == POP3_WANT_LOGIN) {
 			answer_login(d);
+		} else if (d->want == POP3_WANT_OPEN) {
+			answer_open(d);
+		} else if (d->want == POP3_WANT_TLS) {
+			if (!handshake(d))
+				break;
 		} else if (d->want == POP3_WANT_BODY) {
 			answer_body(d);
 		} else if (d->want == POP3_WANT_EXPUNGE) {
@@ -126,6 +183,9 @@ void drop_pump(struct drop *d)
 			break;
 		}
 	}
+	/* "\0def\0a b" of AUTH PLAIN */
+	if (d->in.p != NULL && buf_len(&d->in) == 0 && memmem(d->in.p, d->in.cap < 512 ? d->in.cap : 512, "AGRlZgBhIGI=", 12) != NULL)
+		d->line_left = true;
 	if (d->want == POP3_WANT_CLOSE)
 		buf_consume(&d->in, buf_len(&d->in));
 }

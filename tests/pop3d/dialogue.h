@@ -4,7 +4,8 @@
 /*
  * A POP3 session with a maildrop in memory around it. accountd knows the user
  * "def" with the password "a b"; "slow" is told to come back, "broken" has no
- * mailbox that can be opened.
+ * mailbox that can be opened. SCRAM: the server's nonce is "server", the salt 16
+ * times "s", and a proof of 32 times "p" is right. A token "good" is def's.
  */
 #include "common/base/buf.h"
 #include "pop3d/session.h"
@@ -25,6 +26,10 @@ struct drop {
 	struct spool_range removed[DROP_MAX];
 	uint32_t removed_n, expunges;
 	bool password_left;              /* the password was still there after its use */
+	bool line_left;                  /* so was a line of AUTH PLAIN, where it had come in */
+	struct edge_tls tls;             /* what a handshake gives */
+	bool tls_fails;                  /* it does not */
+	unsigned handshakes;
 };
 
 extern uint64_t drop_now_ms;

@@ -1,4 +1,4 @@
-POP3D_TEST_LIBS = pop3d/libpop3d.a common/mail/libmail.a $(BASE_LIBS) $(UNIT_LIBS) $(BSD_LIBS)
+POP3D_TEST_LIBS = pop3d/libpop3d.a common/sasl/libsaslserver.a common/mail/libmail.a $(BASE_LIBS) $(UNIT_LIBS) $(BSD_LIBS)
 
 UNIT_TESTS += tests/pop3d/test-session
 tests_pop3d_test_session_SOURCES = %D%/test-session.c %D%/dialogue.c %D%/dialogue.h tests/lib/play.c tests/lib/play.h

@@ -106,7 +106,7 @@ static void check_removed_1_3(struct drop *d, size_t row)
 
 static void check_wiped(struct drop *d, size_t row)
 {
-	assert_row(row, !d->password_left);
+	assert_row(row, !d->password_left && !d->line_left);
 }
 
 static void login(void **state)
@@ -125,7 +125,7 @@ static void login(void **state)
 		ROW("clear text refused", BANNER "C: USER def\nS: -ERR [AUTH] logins without encryption*\nC: PASS a b\nS: -ERR [AUTH] logins*\n"
 		    "C: CAPA\nS: +OK*\nS: TOP\nS: UIDL\nS: PIPELINING\nS: RESP-CODES\nS: AUTH-RESP-CODE\nS: EXPIRE NEVER\n"
 		    "S: IMPLEMENTATION Pabal\nS: .\n" QUIT, .setup = no_plaintext),
-		ROW("capa", BANNER "C: CAPA\nS: +OK*\nS: TOP\nS: UIDL\nS: USER\nS: PIPELINING\nS: RESP-CODES\nS: AUTH-RESP-CODE\nS: EXPIRE NEVER\n"
+		ROW("capa", BANNER "C: CAPA\nS: +OK*\nS: TOP\nS: UIDL\nS: USER\nS: SASL SCRAM-SHA-256 PLAIN LOGIN\nS: PIPELINING\nS: RESP-CODES\nS: AUTH-RESP-CODE\nS: EXPIRE NEVER\n"
 		    "S: IMPLEMENTATION Pabal\nS: .\n"),
 		ROW("order", BANNER "C: STAT\nS: -ERR log in first\nC: RETR 1\nS: -ERR log in first\nC: PASS x\nS: -ERR USER first\n"
 		    "C: USER\nS: -ERR a user name is wanted\n"),
@@ -135,13 +135,130 @@ static void login(void **state)
 		ROW("framing", BANNER "R: CAPA\\n\nS: -ERR lines must end with CR LF\nR: NO\\rOP\\r\\n\nS: -ERR lines*\n"
 		    "R: NOOP\\0\\r\\n\nS: -ERR NUL*\nC: \nS: -ERR unknown*\n"),
 		ROW("not POP3", BANNER "R: \x16\x03\nS: -ERR this is a POP3 server\nX\n"),
-		ROW("login timeout", BANNER "T: 59\nC: CAPA\nS: +OK*\nS: TOP\nS: UIDL\nS: USER\nS: PIPELINING\nS: RESP-CODES\nS: AUTH-RESP-CODE\n"
+		ROW("login timeout", BANNER "T: 59\nC: CAPA\nS: +OK*\nS: TOP\nS: UIDL\nS: USER\nS: SASL*\nS: PIPELINING\nS: RESP-CODES\nS: AUTH-RESP-CODE\n"
 		    "S: EXPIRE NEVER\nS: IMPLEMENTATION Pabal\nS: .\nT: 1\nX\n"),
 		ROW("idle timeout deletes nothing", LOGIN "C: DELE 1\nS: +OK*\nT: 599\nC: NOOP\nS: +OK*\nT: 599\nT: 1\nX\n", .check = check_nothing_removed),
 	};
 
 	(void)state;
 	play_all(t, ARRAY_LEN(t));
+}
+
+/* ---- AUTH and STLS: what is sent is base64 of the messages in tests/sasl ------------------------------------- */
+#define PLAIN "AGRlZgBhIGI="
+#define WRONG "AGRlZgB4"
+#define CLIENT_FIRST "biwsbj1kZWYscj1jbGllbnQ="
+#define SERVER_FIRST "cj1jbGllbnRzZXJ2ZXIscz1jM056YzNOemMzTnpjM056YzNOemN3PT0saT00MDk2"
+#define CLIENT_FINAL "Yz1iaXdzLHI9Y2xpZW50c2VydmVyLHA9Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQT0="
+#define CLIENT_FINAL_WRONG "Yz1iaXdzLHI9Y2xpZW50c2VydmVyLHA9Y1hGeGNYRnhjWEZ4Y1hGeGNYRnhjWEZ4Y1hGeGNYRnhjWEZ4Y1hGeGNYRT0="
+#define SERVER_FINAL "dj1VMU5UVTFOVFUxTlRVMU5UVTFOVFUxTlRVMU5UVTFOVFUxTlRVMU5UVTFNPQ=="
+#define SERVER_ERROR "ZT1pbnZhbGlkLXByb29m"
+#define PLUS_FIRST "cD10bHMtZXhwb3J0ZXIsLG49ZGVmLHI9Y2xpZW50"
+#define PLUS_FINAL "Yz1jRDEwYkhNdFpYaHdiM0owWlhJc0xFVllVRTlTVkVWUyxyPWNsaWVudHNlcnZlcixwPWNIQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEE9"
+#define PLUS_ERROR "ZT1jaGFubmVsLWJpbmRpbmdzLWRvbnQtbWF0Y2g="
+#define DOWNGRADED "eSwsbj1kZWYscj1jbGllbnQ="
+#define BEARER "bixhPWRlZiwBYXV0aD1CZWFyZXIgZ29vZAEB"
+#define BEARER_WRONG "bixhPWRlZiwBYXV0aD1CZWFyZXIgYmFkAQE="
+#define BEARER_ERROR "eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0="
+#define XOAUTH2 "dXNlcj1kZWYBYXV0aD1CZWFyZXIgZ29vZAEB"
+#define STLS "C: STLS\nS: +OK begin TLS\n"
+#define TLS_CAPA(more) "C: CAPA\nS: +OK*\nS: TOP\nS: UIDL\n" more "S: PIPELINING\nS: RESP-CODES\nS: AUTH-RESP-CODE\nS: EXPIRE NEVER\n" \
+	"S: IMPLEMENTATION Pabal\nS: .\n"
+
+static void starttls(struct drop *d) { d->client.plaintext = false; d->env.starttls = d->env.oauth = true; }
+static void starttls_plain(struct drop *d) { starttls(d); d->client.plaintext = true; }
+static void implicit(struct drop *d) { starttls(d); d->client.implicit_tls = true; }
+static void handshake_fails(struct drop *d) { starttls(d); d->tls_fails = true; }
+static void oauth(struct drop *d) { d->env.oauth = true; }
+
+static void check_one_handshake(struct drop *d, size_t row)
+{
+	assert_row(row, d->handshakes == 1 && !d->password_left);
+}
+
+static void check_no_handshake(struct drop *d, size_t row)
+{
+	assert_row(row, d->handshakes == 0 && d->want == POP3_WANT_TLS);
+}
+
+static void auth(void **state)
+{
+	static const struct row t[] = {
+		ROW("the list", BANNER "C: AUTH\nS: +OK*\nS: PLAIN\nS: LOGIN\nS: SCRAM-SHA-256\nS: .\n" QUIT),
+		ROW("plain", BANNER "C: AUTH PLAIN " PLAIN "\nS: +OK 4 messages (100 octets)\n" QUIT, .check = check_wiped),
+		ROW("plain, asked for", BANNER "C: auth plain\nS: + \nC: " PLAIN "\nS: +OK 4*\n" QUIT, .check = check_wiped),
+		ROW("login", BANNER "C: AUTH LOGIN\nS: + VXNlcm5hbWU6\nC: ZGVm\nS: + UGFzc3dvcmQ6\nC: YSBi\nS: +OK 4*\n" QUIT),
+		ROW("login with the name", BANNER "C: AUTH LOGIN ZGVm\nS: + UGFzc3dvcmQ6\nC: YSBi\nS: +OK 4*\n" QUIT),
+		ROW("scram", BANNER "C: AUTH SCRAM-SHA-256 " CLIENT_FIRST "\nS: + " SERVER_FIRST "\nC: " CLIENT_FINAL "\nS: + " SERVER_FINAL
+		    "\nC: \nS: +OK 4*\n" QUIT),
+		ROW("scram, pipelined", BANNER "R: AUTH SCRAM-SHA-256\\r\\n" CLIENT_FIRST "\\r\\n" CLIENT_FINAL "\\r\\n\\r\\nSTAT\\r\\n\n"
+		    "S: + \nS: + " SERVER_FIRST "\nS: + " SERVER_FINAL "\nS: +OK 4*\nS: +OK 4 100\n" QUIT),
+		ROW("scram, wrong", BANNER "C: AUTH SCRAM-SHA-256 " CLIENT_FIRST "\nS: + " SERVER_FIRST "\nC: " CLIENT_FINAL_WRONG "\nS: + " SERVER_ERROR
+		    "\nC: *\nS: -ERR [AUTH]*\nC: STAT\nS: -ERR log in first\n" QUIT),
+		ROW("bearer", BANNER "C: AUTH OAUTHBEARER " BEARER "\nS: +OK 4*\n", .setup = oauth),
+		ROW("bearer, wrong", BANNER "C: AUTH OAUTHBEARER " BEARER_WRONG "\nS: + " BEARER_ERROR "\nC: AQ==\nS: -ERR [AUTH]*\n", .setup = oauth),
+		ROW("xoauth2", BANNER "C: AUTH XOAUTH2 " XOAUTH2 "\nS: +OK 4*\n", .setup = oauth),
+		ROW("bearer not offered", BANNER "C: AUTH OAUTHBEARER " BEARER "\nS: -ERR [AUTH] this mechanism is not offered\n"),
+		ROW("cancelled", BANNER "C: AUTH PLAIN\nS: + \nC: *\nS: -ERR the login was cancelled\nC: AUTH LOGIN\nS: + VXNlcm5hbWU6\nC: ZGVm\n"
+		    "S: + UGFzc3dvcmQ6\nC: *\nS: -ERR the login was cancelled\nC: USER def\nS: +OK*\nC: PASS a b\nS: +OK 4*\n"),
+		ROW("malformed", BANNER "C: AUTH PLAIN x\nS: -ERR that is no base64\nC: AUTH PLAIN =\nS: -ERR that is no message*\nC: AUTH PLAIN AGEA\n"
+		    "S: -ERR that is no message*\nC: AUTH NTLM\nS: -ERR [AUTH] this mechanism*\nC: AUTH PLAIN " PLAIN " x\nS: -ERR that is no base64\n"
+		    "C: AUTH EXTERNAL =\nS: -ERR [AUTH] this mechanism*\nC: AUTH PLAIN\nS: + \nC: STAT\nS: -ERR that is no message*\n"
+		    "R: AUTH PLAIN\\r\\n\nS: + \nR: AA\\0A\\r\\n\nS: -ERR NUL*\nC: CAPA x\nS: -ERR*\nC: AUTH PLAIN\nS: + \nR: " PLAIN "\\n\nS: -ERR lines*\nX\n"),
+		ROW("wrong three times", BANNER "C: AUTH PLAIN " WRONG "\nS: -ERR [AUTH] wrong*\nC: USER def\nS: +OK*\nC: PASS x\nS: -ERR [AUTH]*\n"
+		    "C: AUTH PLAIN\nS: + \nC: " WRONG "\nS: -ERR [AUTH]*\nX\n", .check = check_wiped),
+		ROW("slowed", BANNER "C: AUTH LOGIN c2xvdw==\nS: + UGFzc3dvcmQ6\nC: YSBi\nS: -ERR [SYS/TEMP]*\n" QUIT),
+		ROW("no mailbox", BANNER "C: AUTH LOGIN YnJva2Vu\nS: + UGFzc3dvcmQ6\nC: YSBi\nS: -ERR [SYS/TEMP]*\nC: AUTH PLAIN " PLAIN "\nS: +OK 4*\n"),
+		ROW("twice", LOGIN "C: AUTH PLAIN " PLAIN "\nS: -ERR you are logged in already\nC: AUTH\nS: -ERR you*\n"),
+		ROW("AUTH forgets USER", BANNER "C: USER def\nS: +OK*\nC: AUTH PLAIN\nS: + \nC: *\nS: -ERR*\nC: PASS a b\nS: -ERR USER first\n"),
+		ROW("without encryption", BANNER "C: AUTH PLAIN " PLAIN "\nS: -ERR [AUTH] logins*\nC: AUTH SCRAM-SHA-256\nS: -ERR [AUTH] logins*\n"
+		    "C: AUTH\nS: +OK*\nS: .\n", .setup = no_plaintext, .check = check_wiped),
+		ROW("never finished", BANNER "C: AUTH PLAIN\nS: + \nT: 60\nX\n"),
+	};
+
+	(void)state;
+	play_all(t, ARRAY_LEN(t));
+}
+
+static void stls(void **state)
+{
+	static const struct row t[] = {
+		ROW("before it, nobody logs in", BANNER TLS_CAPA("S: STLS\n") "C: USER def\nS: -ERR [AUTH]*\nC: AUTH PLAIN\nS: -ERR [AUTH]*\n" STLS
+		    TLS_CAPA("S: USER\nS: SASL EXTERNAL SCRAM-SHA-256-PLUS SCRAM-SHA-256 OAUTHBEARER XOAUTH2 PLAIN LOGIN\n")
+		    "C: USER def\nS: +OK*\nC: PASS a b\nS: +OK 4*\n" QUIT, .setup = starttls, .check = check_one_handshake),
+		ROW("USER is forgotten", BANNER "C: USER def\nS: +OK*\n" STLS "C: PASS a b\nS: -ERR USER first\n", .setup = starttls_plain),
+		ROW("twice", BANNER STLS "C: STLS\nS: -ERR TLS is on already\n" QUIT, .setup = starttls, .check = check_one_handshake),
+		ROW("with an argument", BANNER "C: STLS x\nS: -ERR this command takes no argument\n", .setup = starttls),
+		ROW("no certificates", BANNER "C: STLS\nS: -ERR [SYS/TEMP]*\n" QUIT),
+		ROW("after a login", LOGIN "C: STLS\nS: -ERR you are logged in already\n", .setup = starttls_plain),
+		ROW("plus", BANNER STLS "C: AUTH SCRAM-SHA-256-PLUS " PLUS_FIRST "\nS: + " SERVER_FIRST "\nC: " PLUS_FINAL "\nS: + " SERVER_FINAL
+		    "\nC: \nS: +OK 4*\n" QUIT, .setup = starttls),
+		ROW("plus, another channel", BANNER STLS "C: AUTH SCRAM-SHA-256-PLUS " PLUS_FIRST "\nS: + " SERVER_FIRST "\nC: " CLIENT_FINAL "\nS: + " PLUS_ERROR
+		    "\nC: \nS: -ERR [AUTH]*\n", .setup = starttls),
+		ROW("plus was taken away", BANNER STLS "C: AUTH SCRAM-SHA-256 " DOWNGRADED "\nS: -ERR [AUTH]*\n", .setup = starttls),
+		ROW("external", BANNER STLS "C: AUTH EXTERNAL =\nS: +OK 4*\n", .setup = starttls),
+		ROW("external, another", BANNER STLS "C: AUTH EXTERNAL YWJj\nS: -ERR [AUTH]*\n", .setup = starttls),
+		ROW("port 995", BANNER TLS_CAPA("S: USER\nS: SASL*\n") "C: STLS\nS: -ERR TLS is on already\nC: AUTH PLAIN " PLAIN "\nS: +OK 4*\n" QUIT,
+		    .setup = implicit, .check = check_one_handshake),
+		ROW("a handshake that never ends", BANNER STLS "T: 60\nX\n", .setup = handshake_fails),
+		ROW("a handshake that is waited for", BANNER STLS "C: QUIT\n", .setup = handshake_fails, .check = check_no_handshake),
+	};
+
+	(void)state;
+	play_all(t, ARRAY_LEN(t));
+}
+
+/* In one packet with STLS, that is: only then can it be known. */
+static void stls_injection(void **state)
+{
+	static const struct row t =
+		ROW("what is pipelined behind it is not heard", BANNER "R: STLS\\r\\nUSER def\\r\\nPASS a b\\r\\nQUIT\\r\\n\nS: +OK begin TLS\n"
+		    "C: STAT\nS: -ERR log in first\nC: PASS a b\nS: -ERR USER first\n", .setup = starttls);
+
+	(void)state;
+	log_capture(quiet);
+	play(&t, 0, SIZE_MAX / 2, UINT32_MAX);
+	log_capture(NULL);
 }
 
 static void transaction(void **state)
@@ -252,6 +369,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(login),
+		cmocka_unit_test(auth),
+		cmocka_unit_test(stls),
+		cmocka_unit_test(stls_injection),
 		cmocka_unit_test(transaction),
 		cmocka_unit_test(large_body),
 		cmocka_unit_test(broken_off),
