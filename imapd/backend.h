@@ -15,6 +15,7 @@ struct imap_request;
 
 struct imap_reply {
 	int r;                  /* 0, or a negative enum err: the request failed (ERR_CLOSED: the owner is gone) */
+	uint16_t type;          /* r == 0: T_MSG of what accountd answered; else nothing is said */
 	const void *m;          /* r == 0: the reply's struct, good during the callback */
 	int *fd;                /* a descriptor that came along, -1 for none; set to -1 by who keeps it */
 	struct slice text;      /* r != 0: what the owner says about it, may be empty */
@@ -25,7 +26,7 @@ struct imap_backend_ops {
 	/* type is T_MSG of proto_spool.h, m the struct T. fn is called once, never from within this call,
 	 * unless the request is cancelled before. NULL: no memory. */
 	struct imap_request *(*request)(void *be, uint16_t type, const void *m, imap_reply_fn *fn, void *ctx);
-	/* The reply's m is a struct account_logged_in. */
+	/* The reply's m is a struct account_logged_in or account_scram, by its type. */
 	struct imap_request *(*login)(void *be, const struct account_login *m, imap_reply_fn *fn, void *ctx);
 	/* fn will not be called; what the answer brings is given back. */
 	void (*cancel)(void *be, struct imap_request *req);

@@ -1,19 +1,25 @@
-/* CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE, NAMESPACE; and what is not offered yet. */
+/* CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE, NAMESPACE. */
 #include "imapd/commands.h"
 
 #include "common/base/log.h"
 
-static bool login_allowed(const struct imap_session *s)
-{
-	return s->env->allow_plaintext_login && s->host.loopback;
-}
-
 void imap_capability_print(const struct imap_session *s, struct buf *b)
 {
+	struct sasl_conf conf;
+
 	buf_add_cstr(b, "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS UNSELECT CHILDREN "
 	    "SPECIAL-USE CREATE-SPECIAL-USE MOVE");
-	if (s->state == IMAP_NOAUTH && !login_allowed(s))
+	if (s->state != IMAP_NOAUTH)
+		return;
+	buf_add_cstr(b, " SASL-IR");
+	if (s->env->starttls && s->tls == NULL)
+		buf_add_cstr(b, " STARTTLS");
+	if (imap_may_log_in(s)) {
+		imap_sasl_conf(s, &conf);
+		sasl_list(&conf, " AUTH=", b);
+	} else {
 		buf_add_cstr(b, " LOGINDISABLED");
+	}
 }
 
 enum imap_run imap_run_capability(struct imap_session *s)
@@ -98,26 +104,4 @@ enum imap_run imap_run_namespace(struct imap_session *s)
 {
 	buf_add_cstr(s->out, "* NAMESPACE ((\"\" \"/\")) NIL NIL\r\n");
 	return imap_ok(s, "Done");
-}
-
-int imap_parse_authenticate(struct imap_session *s, struct imap_parse *p)
-{
-	struct slice mechanism;
-	int r;
-
-	(void)s;
-	if ((r = imap_take_sp(p)) != 0 || (r = imap_take_atom(p, &mechanism)) != 0)
-		return r;
-	p->cur.off = p->cur.in.len;     /* an initial response nobody asked for */
-	return 0;
-}
-
-enum imap_run imap_run_authenticate(struct imap_session *s)
-{
-	return imap_no(s, "CANNOT", "No mechanism is offered here");
-}
-
-enum imap_run imap_run_starttls(struct imap_session *s)
-{
-	return imap_no(s, "CANNOT", "TLS is not offered here");
 }

@@ -54,7 +54,6 @@ static enum imap_run on_open(struct imap_session *s, const struct imap_reply *re
 	s->env->ops->bind(s->env->be, s->spool, s);
 	imap_session_set_state(s, IMAP_AUTH);
 	imap_timer_set(s);
-	log_info("client=%s, user=%s, login", log_esc(slice_cstr(s->host.peer)), log_esc(s->user));
 	buf_add_cstr(&code, "CAPABILITY ");
 	imap_capability_print(s, &code);
 	r = imap_ok_code(s, buf_slice(&code), "Logged in");
@@ -62,14 +61,17 @@ static enum imap_run on_open(struct imap_session *s, const struct imap_reply *re
 	return r;
 }
 
-/* ERR_AGAIN: this client or account is slowed, or accountd is overloaded; it counts like a wrong password. */
-static enum imap_run refused(struct imap_session *s, int r)
+static const char *tls_text(const struct imap_session *s)
 {
-	struct login_args *a = s->cmd.args;
+	return s->tls != NULL ? s->tls->version : "no";
+}
 
+/* ERR_AGAIN: this client or account is slowed, or accountd is overloaded; it counts like a wrong password. */
+enum imap_run imap_refused(struct imap_session *s, const char *method, struct slice user, int r)
+{
 	if (r == ERR_DENIED || r == ERR_AGAIN) {
-		log_info("client=%s, user=%s, login refused%s", log_esc(slice_cstr(s->host.peer)), log_esc(a->user),
-		    r == ERR_AGAIN ? ": slowed" : "");
+		log_info("client=%s, user=%s, login refused%s, method=%s, tls=%s", log_esc(slice_cstr(s->host.peer)), log_esc(user),
+		    r == ERR_AGAIN ? ": slowed" : "", method, tls_text(s));
 		if (++s->refused_logins >= IMAP_LOGINS_MAX) {
 			imap_session_bye(s, "Too many refused logins");
 			return RUN_DONE;
@@ -79,27 +81,41 @@ static enum imap_run refused(struct imap_session *s, int r)
 	    imap_no(s, "UNAVAILABLE", "Logins are not possible right now, try again later");
 }
 
-static enum imap_run on_login(struct imap_session *s, const struct imap_reply *rep)
+enum imap_run imap_let_in(struct imap_session *s, const char *method, const struct account_logged_in *in)
 {
-	const struct account_logged_in *m = rep->m;
 	struct spool_open open;
 
-	if (rep->r != 0)
-		return refused(s, rep->r);
-	if (!keep(&s->user, m->user) || !keep(&s->token, m->token))
+	if (!keep(&s->user, in->user) || !keep(&s->token, in->token))
 		return imap_fail(s, ERR_NOMEM);
+	log_info("client=%s, user=%s, login, method=%s, tls=%s", log_esc(slice_cstr(s->host.peer)), log_esc(s->user), method,
+	    tls_text(s));
 	open = (struct spool_open){ .token = s->token };
 	return imap_ask(s, spool_open_MSG, &open, on_open);
+}
+
+static enum imap_run on_login(struct imap_session *s, const struct imap_reply *rep)
+{
+	struct login_args *a = s->cmd.args;
+	int r = rep->r;
+
+	if (r == 0 && rep->type != account_logged_in_MSG)
+		r = ERR_STATE;
+	return r != 0 ? imap_refused(s, "LOGIN", a->user, r) : imap_let_in(s, "LOGIN", rep->m);
+}
+
+bool imap_may_log_in(const struct imap_session *s)
+{
+	return s->tls != NULL || (s->env->allow_plaintext_login && s->host.loopback);
 }
 
 enum imap_run imap_run_login(struct imap_session *s)
 {
 	struct login_args *a = s->cmd.args;
 	struct account_login m = { .user = a->user, .how = LOGIN_PASSWORD, .secret = a->password,
-		.addr = slice_cstr(s->host.peer), .service = SLICE_LIT("imap") };
+		.addr = slice_cstr(s->host.peer), .service = SLICE_LIT("imap"), .tls = s->tls != NULL };
 	enum imap_run r;
 
-	if (!s->env->allow_plaintext_login || !s->host.loopback)
+	if (!imap_may_log_in(s))
 		return imap_no(s, "PRIVACYREQUIRED", "Logins without TLS are not taken here");
 	r = imap_ask_login(s, &m, on_login);
 	explicit_bzero((void *)(uintptr_t)a->password.p, a->password.len);

@@ -9,8 +9,10 @@ typedef int imap_parse_fn(struct imap_session *s, struct imap_parse *p);
 /* cmd_basic.c */
 imap_parse_fn imap_parse_id, imap_parse_enable;
 imap_step_fn imap_run_capability, imap_run_noop, imap_run_logout, imap_run_id, imap_run_enable,
-    imap_run_namespace, imap_run_starttls, imap_run_authenticate;
+    imap_run_namespace;
+/* cmd_authenticate.c */
 imap_parse_fn imap_parse_authenticate;
+imap_step_fn imap_run_starttls, imap_run_authenticate;
 /* cmd_login.c */
 imap_parse_fn imap_parse_login;
 imap_step_fn imap_run_login;

@@ -1,6 +1,7 @@
 #ifndef PABAL_IMAPD_CORE_H
 #define PABAL_IMAPD_CORE_H
 
+#include "common/sasl/sasl.h"
 #include "imapd/parse.h"
 #include "imapd/print.h"
 #include "imapd/reader.h"
@@ -81,6 +82,8 @@ struct imap_session {
 	bool lost;                      /* the spool is away */
 	unsigned epoch;                 /* how often it went */
 	/* the rest */
+	const struct edge_tls *tls;     /* NULL: none */
+	enum { TLS_NOT_ASKED, TLS_ASKED, TLS_HANDSHAKE } tls_state;    /* asked: by the command that is being run */
 	unsigned errors, refused_logins;
 	bool running, over, eof, stop;
 	uint64_t started_ms, lost_ms, idle_ms;  /* idle_ms: last sign of life in IDLE, 0 outside */
@@ -107,6 +110,14 @@ enum imap_run imap_ask_login(struct imap_session *s, const struct account_login 
 bool imap_out_full(const struct imap_session *s);
 /* Leaves the selected mailbox without a word. */
 void imap_unselect(struct imap_session *s);
+
+/* Are logins taken on this connection: under TLS, or where the configuration says so? */
+bool imap_may_log_in(const struct imap_session *s);
+void imap_sasl_conf(const struct imap_session *s, struct sasl_conf *conf_r);
+/* accountd let the client in by method: the spool's session is opened, and the command ends. */
+enum imap_run imap_let_in(struct imap_session *s, const char *method, const struct account_logged_in *in);
+/* It did not (ERR_DENIED, ERR_AGAIN, else a fault): counted, logged; user as the client said. */
+enum imap_run imap_refused(struct imap_session *s, const char *method, struct slice user, int r);
 
 /* session.c's parts */
 void imap_capability_print(const struct imap_session *s, struct buf *b);

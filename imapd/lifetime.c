@@ -36,6 +36,7 @@ struct imap_session *imap_session_new(const struct imap_env *env, const struct i
 	s->host = *host;
 	s->in = host->in;
 	s->out = host->out;
+	s->tls = host->tls;
 	s->state = IMAP_NOAUTH;
 	s->started_ms = clock_mono_ms();
 	imap_reader_init(&s->reader, IMAP_LINE_MAX_PREAUTH, IMAP_TEXT_MAX_PREAUTH, IMAP_LITERALS_MAX_PREAUTH);
@@ -89,6 +90,8 @@ void imap_unselect(struct imap_session *s)
 void imap_session_eof(struct imap_session *s)
 {
 	s->eof = true;
+	if (s->tls_state == TLS_HANDSHAKE)
+		imap_session_bye(s, "The client left in the middle of the TLS handshake");
 	imap_session_run(s);
 }
 

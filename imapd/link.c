@@ -156,12 +156,15 @@ union reply {
 	struct spool_body_got body;
 	struct spool_body_file_reply file;
 	struct account_logged_in login;
+	struct account_scram scram;
 };
 
 static int reply_decode(const struct imap_request *rq, const struct ipc_msg *m, struct arena *a, union reply *u)
 {
 	switch (rq->type) {
 	case 0:
+		if (m->type == account_scram_MSG)
+			return IPC_DECODE(m, account_scram, a, &u->scram);
 		return IPC_DECODE(m, account_logged_in, a, &u->login);
 	case spool_mailbox_list_MSG:
 		return IPC_DECODE(m, spool_mailboxes, a, &u->mailboxes);
@@ -245,6 +248,7 @@ static void on_reply(void *ctx, int r, struct ipc_msg *m)
 		imap_link_down(l);
 	if (r == 0) {
 		rep.fd = &m->fd;
+		rep.type = m->type;
 		rep.r = a == NULL ? ERR_NOMEM : reply_decode(rq, m, a, &u);
 		rep.m = &u;
 		if (rep.r == 0)

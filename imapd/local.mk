@@ -3,7 +3,7 @@ noinst_LIBRARIES += imapd/libimapd.a
 imapd_libimapd_a_SOURCES = \
 	%D%/appendbody.c %D%/appendbody.h \
 	%D%/backend.h \
-	%D%/cmd_append.c %D%/cmd_basic.c %D%/cmd_copy.c %D%/cmd_expunge.c %D%/cmd_fetch.c %D%/cmd_idle.c \
+	%D%/cmd_append.c %D%/cmd_authenticate.c %D%/cmd_basic.c %D%/cmd_copy.c %D%/cmd_expunge.c %D%/cmd_fetch.c %D%/cmd_idle.c \
 	%D%/cmd_list.c %D%/cmd_login.c %D%/cmd_mailbox.c %D%/cmd_search.c %D%/cmd_select.c %D%/cmd_status.c \
 	%D%/cmd_store.c \
 	%D%/commands.h %D%/core.h \
@@ -22,4 +22,4 @@ imapd_libimapd_a_SOURCES = \
 
 pkglibexec_PROGRAMS += imapd/imapd
 imapd_imapd_SOURCES = %D%/main.c %D%/link.c %D%/link.h %D%/server.c %D%/server.h
-imapd_imapd_LDADD = imapd/libimapd.a common/mail/libmail.a $(DAEMON_LIBS) $(SYS_LIBS)
+imapd_imapd_LDADD = imapd/libimapd.a common/sasl/libsaslserver.a common/mail/libmail.a $(DAEMON_LIBS) $(SYS_LIBS)

@@ -34,6 +34,12 @@ void imap_reader_done(struct imap_reader *r, struct buf *in)
 	text_drop(r);
 }
 
+void imap_reader_wipe(const struct imap_reader *r)
+{
+	if (r->cmd.len != 0)    /* in the input or in r->text, which are ours to write */
+		explicit_bzero((void *)(uintptr_t)r->cmd.p, r->cmd.len);
+}
+
 /* literal = "{" number ["+"] "}" CRLF *CHAR8      RFC 3501 9, RFC 7888 8 */
 bool imap_literal_at_end(struct slice line, size_t *brace_r, uint64_t *size_r, bool *sync_r)
 {

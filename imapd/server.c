@@ -212,6 +212,7 @@ static void env_set(struct server *srv, const struct conf *conf)
 	env->ops = &imap_link_ops;
 	env->be = srv->link;
 	env->allow_plaintext_login = conf->allow_plaintext_login;
+	env->oauth = conf->oauth_login;
 	env->login_timeout_ms = conf->login_timeout * MS_PER_S;
 	env->literal_max = conf->imap_literal_limit < conf->message_size_limit ? conf->imap_literal_limit :
 	    conf->message_size_limit;

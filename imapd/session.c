@@ -44,6 +44,10 @@ void imap_session_bye(struct imap_session *s, const char *text)
 	if (s->over)
 		return;
 	log_info("client=%s, user=%s, bye: %s", log_esc(slice_cstr(s->host.peer)), log_esc(s->user), text);
+	if (s->tls_state == TLS_HANDSHAKE) {    /* nothing can be said now */
+		session_over(s, true);
+		return;
+	}
 	buf_addf(s->out, "* BYE %s\r\n", text);
 	s->host.ran(s->host.ctx);
 	session_over(s, false);
@@ -79,6 +83,21 @@ bool imap_cmd_new(struct imap_session *s, struct slice text, struct imap_parse *
 }
 
 static enum imap_run finish_step(struct imap_session *s);
+
+/* What stands behind STARTTLS was not said under TLS: whoever put it there is not heard (RFC 9051 6.2.1). */
+static void start_tls(struct imap_session *s)
+{
+	buf_consume(s->in, buf_len(s->in));
+	s->tls_state = TLS_HANDSHAKE;
+	s->host.start_tls(s->host.ctx);
+}
+
+void imap_session_tls_started(struct imap_session *s, const struct edge_tls *tls)
+{
+	s->tls = tls;
+	s->tls_state = TLS_NOT_ASKED;
+	imap_session_run(s);
+}
 
 /* The verb behind the tag: its row, or a verdict. */
 static const struct imap_command *find_command(struct imap_session *s, struct imap_parse *p)
@@ -172,7 +191,9 @@ static enum imap_run finish_step(struct imap_session *s)
 	buf_addf(s->out, "%s\r\n", c->text != NULL ? c->text : "Done");
 	count_errors(s);
 	imap_cmd_clear(s);
-	if (out)
+	if (s->tls_state == TLS_ASKED)
+		start_tls(s);
+	else if (out)
 		session_over(s, false);
 	else if (view_is_open(&s->view) && s->view.mailbox_gone)
 		imap_session_bye(s, "The selected mailbox was deleted");
@@ -299,6 +320,8 @@ static bool read_next(struct imap_session *s)
 		return false;
 	case IMAP_READ_COMMAND:
 		imap_cmd_begin(s, s->reader.cmd);
+		if (s->state == IMAP_NOAUTH)    /* a secret may be in any line */
+			imap_reader_wipe(&s->reader);
 		imap_reader_done(&s->reader, s->in);
 		return true;
 	case IMAP_READ_LITERAL:
@@ -328,7 +351,7 @@ static bool session_step(struct imap_session *s)
 		session_over(s, true);
 		return false;
 	}
-	if (imap_out_full(s))
+	if (imap_out_full(s) || s->tls_state == TLS_HANDSHAKE)
 		return false;
 	if (s->cmd.arena != NULL)
 		return s->cmd.request == NULL && cmd_result(s, s->cmd.step(s));
@@ -352,5 +375,5 @@ void imap_session_run(struct imap_session *s)
 
 bool imap_session_reading(const struct imap_session *s)
 {
-	return !s->over && !s->lost && s->cmd.request == NULL && !imap_out_full(s);
+	return !s->over && !s->lost && s->cmd.request == NULL && !imap_out_full(s) && s->tls_state != TLS_HANDSHAKE;
 }

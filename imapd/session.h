@@ -1,6 +1,7 @@
 #ifndef PABAL_IMAPD_SESSION_H
 #define PABAL_IMAPD_SESSION_H
 
+#include "common/daemon/edgetls.h"
 #include "imapd/backend.h"
 
 /*
@@ -12,6 +13,8 @@ struct imap_env {               /* shared by all sessions of a process */
 	const struct imap_backend_ops *ops;
 	void *be;
 	bool allow_plaintext_login;     /* from loopback, that is */
+	bool starttls;                  /* there are certificates */
+	bool oauth;                     /* OAUTHBEARER and XOAUTH2 are offered */
 	uint64_t login_timeout_ms;      /* from the greeting */
 	uint64_t literal_max;           /* bytes of an APPEND */
 	uint64_t inline_max;            /* a larger message gets a body file */
@@ -24,8 +27,8 @@ enum {
 	IMAP_ERRORS_MAX_PREAUTH = 5,
 	IMAP_LOGINS_MAX = 5,            /* refused logins */
 	IMAP_BACKEND_WAIT_MS = 30 * 1000, /* how long the spool may be away */
-	IMAP_LINE_MAX = 60 * 1024, IMAP_LINE_MAX_PREAUTH = 4096,
-	IMAP_TEXT_MAX = 256 * 1024, IMAP_TEXT_MAX_PREAUTH = 8192,
+	IMAP_LINE_MAX = 60 * 1024, IMAP_LINE_MAX_PREAUTH = 13 * 1024,   /* room for a token in AUTHENTICATE */
+	IMAP_TEXT_MAX = 256 * 1024, IMAP_TEXT_MAX_PREAUTH = 16 * 1024,
 	IMAP_LITERALS_MAX = 100, IMAP_LITERALS_MAX_PREAUTH = 4,
 	IMAP_ARENA_MAX = 8 * 1024 * 1024, /* memory of one command */
 };
@@ -34,6 +37,9 @@ struct imap_host {              /* of one session; copied */
 	struct buf *in, *out;
 	const char *peer;               /* address as text, for the log and accountd */
 	bool loopback;
+	const struct edge_tls *tls;     /* it is under TLS already (port 993); NULL: not. Outlives the session */
+	/* STARTTLS was answered OK: send what is in out, drop all input, do a handshake, then imap_session_tls_started(). */
+	void (*start_tls)(void *ctx);
 	/* Call imap_session_run() again soon: other sessions first. */
 	void (*again)(void *ctx);
 	/* Call imap_session_timer() in ms; 0: not any more. */
@@ -52,6 +58,8 @@ void imap_session_free(struct imap_session **s);
 /* There are bytes in `in`, or there is room in `out` again. */
 void imap_session_run(struct imap_session *s);
 void imap_session_timer(struct imap_session *s);
+/* The handshake is done: what the client said before is forgotten. tls outlives the session. */
+void imap_session_tls_started(struct imap_session *s, const struct edge_tls *tls);
 /* The client closed its side: what is asked is finished, then it is over. */
 void imap_session_eof(struct imap_session *s);
 /* Finishes the command that is being done, takes no other, and says BYE. */

@@ -11,7 +11,7 @@ common_daemon_libdaemon_a_SOURCES = \
 	%D%/conn.c %D%/conn.h \
 	%D%/control_path.h \
 	%D%/daemon.c %D%/daemon.h \
-	%D%/edge.c %D%/edge.h \
+	%D%/edge.c %D%/edge.h %D%/edgetls.h \
 	%D%/listener.c \
 	%D%/places.c %D%/places.h \
 	%D%/sandbox.c %D%/sandbox.h %D%/sandbox_linux.h \

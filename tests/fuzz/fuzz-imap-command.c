@@ -28,7 +28,8 @@ struct imap_request {
 
 static struct imap_request *first;
 static struct buf cached = { .max = MAIL_SUMMARY_MAX };
-static bool over, again;
+static bool over, again, handshake;
+static const struct edge_tls tls = { .version = "TLSv1.3", .sni = "", .external = "u", .exporter = "EXPORTER", .exporter_len = 8 };
 
 static struct imap_request *add(uint16_t type, imap_reply_fn *fn, void *ctx)
 {
@@ -55,9 +56,11 @@ static struct imap_request *op_request(void *be, uint16_t type, const void *m, i
 
 static struct imap_request *op_login(void *be, const struct account_login *m, imap_reply_fn *fn, void *ctx)
 {
+	struct imap_request *rq = add(0, fn, ctx);
+
 	(void)be;
-	(void)m;
-	return add(0, fn, ctx);
+	rq->len = m->how;
+	return rq;
 }
 
 static void op_cancel(void *be, struct imap_request *rq)
@@ -100,6 +103,7 @@ static bool answer(void)
 		{ .id = 2, .name = SLICE_LIT("a/\xc3\xa4"), .flags = MBOX_EXISTS } };
 	union {
 		struct account_logged_in login;
+		struct account_scram scram;
 		struct spool_ok ok;
 		struct spool_mailboxes list;
 		struct spool_snapshot snap;
@@ -117,7 +121,12 @@ static bool answer(void)
 	memset(&u, 0, sizeof(u));
 	switch (rq->type) {
 	case 0:
-		u.login.user = u.login.token = SLICE_LIT("u");
+		rep.type = rq->len == LOGIN_SCRAM_FIRST ? account_scram_MSG : account_logged_in_MSG;
+		if (rep.type == account_scram_MSG)
+			u.scram = (struct account_scram){ .salt = SLICE_LIT("salt"), .iterations = 4096, .nonce = SLICE_LIT("server") };
+		else
+			u.login = (struct account_logged_in){ .account = 1, .user = SLICE_LIT("u"), .token = SLICE_LIT("u"),
+				.signature = SLICE_LIT("0123456789abcdef0123456789abcdef") };
 		break;
 	case spool_mailbox_list_MSG:
 		u.list.mailboxes = boxes;
@@ -157,10 +166,11 @@ static void on_again(void *ctx) { (void)ctx; again = true; }
 static void on_timer(void *ctx, uint64_t ms) { (void)ctx; (void)ms; }
 static void on_ran(void *ctx) { (void)ctx; }
 static void on_over(void *ctx, bool abort_) { (void)ctx; (void)abort_; over = true; }
+static void on_start_tls(void *ctx) { (void)ctx; handshake = true; }
 static void no_log(enum log_level level, const char *text) { (void)level; (void)text; }
 
 static const struct imap_backend_ops ops = { op_request, op_login, op_cancel, op_event, op_bind };
-static const struct imap_env env = { .ops = &ops, .allow_plaintext_login = true, .login_timeout_ms = 60000,
+static const struct imap_env env = { .ops = &ops, .allow_plaintext_login = true, .starttls = true, .oauth = true, .login_timeout_ms = 60000,
 	.literal_max = 100000, .inline_max = 500 };
 
 static void feed(struct imap_session *s, struct buf *in, struct buf *out, struct slice bytes)
@@ -170,6 +180,13 @@ static void feed(struct imap_session *s, struct buf *in, struct buf *out, struct
 	for (unsigned turn = 0; turn < MAX_TURNS && !over; turn++) {
 		bool more = answer();
 
+		if (handshake) {
+			handshake = false;
+			if (buf_len(in) != 0)
+				abort();        /* what stood behind STARTTLS */
+			imap_session_tls_started(s, &tls);
+			more = true;
+		}
 		if (again || buf_len(out) > IMAP_OUT_HIGH) {
 			more = true;
 			again = false;
@@ -186,7 +203,7 @@ static void feed(struct imap_session *s, struct buf *in, struct buf *out, struct
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf in = BUF_INIT(256 * 1024), out = BUF_INIT(16 * 1024 * 1024);
-	struct imap_host host = { .in = &in, .out = &out, .peer = "127.0.0.1", .loopback = true, .again = on_again,
+	struct imap_host host = { .in = &in, .out = &out, .peer = "127.0.0.1", .loopback = true, .start_tls = on_start_tls, .again = on_again,
 		.timer = on_timer, .ran = on_ran, .over = on_over };
 	struct imap_session *s;
 	struct slice rest;
@@ -197,7 +214,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	log_capture(no_log);
 	if (buf_len(&cached) == 0 && mail_summary_build(slice_cstr(letter), &cached) != 0)
 		abort();
-	over = again = false;
+	over = again = handshake = false;
 	s = imap_session_new(&env, &host);
 	if ((data[0] & 3) != 0)
 		feed(s, &in, &out, SLICE_LIT("x LOGIN a b\r\n"));

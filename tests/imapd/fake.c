@@ -12,6 +12,7 @@
 struct answer {
 	int r;
 	int fd;
+	uint16_t type;          /* of a login's answer */
 	struct arena *a;
 	union {
 		struct spool_ok ok;
@@ -24,6 +25,7 @@ struct answer {
 		struct spool_body_got body;
 		struct spool_body_file_reply file;
 		struct account_logged_in login;
+		struct account_scram scram;
 	} u;
 };
 
@@ -49,13 +51,31 @@ static void do_login(struct fake *f, struct cursor *c, struct answer *an)
 {
 	struct account_login m;
 
-	(void)f;
-	MUST(account_login_decode(c, an->a, &m) == 0);
-	if (!slice_eq_cstr(m.secret, "secret")) {
+	static const char proof[] = "pppppppppppppppppppppppppppppppp";
+	bool good;
+
+	MUST(account_login_decode(c, an->a, &m) == 0 && slice_eq_cstr(m.service, "imap"));
+	MUST(m.tls == f->tls);
+	f->logins++;
+	good = m.how == LOGIN_PASSWORD || m.how == LOGIN_BEARER ? slice_eq_cstr(m.secret, "secret") :
+	    m.how == LOGIN_SCRAM_PROOF ? slice_eq_cstr(m.secret, proof) : true;
+	if (slice_eq_cstr(m.user, "slow"))
+		an->r = ERR_AGAIN;
+	else if (slice_eq_cstr(m.user, "fault"))
+		an->r = ERR_IO;
+	else if (!good)
 		an->r = ERR_DENIED;
+	if (an->r != 0)
+		return;
+	if (m.how == LOGIN_SCRAM_FIRST) {
+		an->type = account_scram_MSG;
+		an->u.scram = (struct account_scram){ .salt = SLICE_LIT("ssssssssssssssss"), .iterations = 4096,
+			.nonce = SLICE_LIT("server") };
 		return;
 	}
-	an->u.login = (struct account_logged_in){ .account = 1, .user = arena_dup(an->a, m.user), .token = SLICE_LIT("token") };
+	an->type = account_logged_in_MSG;
+	an->u.login = (struct account_logged_in){ .account = 1, .user = arena_dup(an->a, m.user), .token = SLICE_LIT("token"),
+		.signature = SLICE_LIT("SSSSSSSSSSSSSSSSSSSSSSSSSSSSSSSS") };
 }
 
 static void do_open(struct fake *f, struct cursor *c, struct answer *an)
@@ -402,7 +422,7 @@ bool fake_answer(struct fake *f)
 	for (size_t i = 0; i < ARRAY_LEN(handlers) && an.r == 0; i++)
 		if (handlers[i].type == rq->type)
 			handlers[i].fn(f, &(struct cursor){ buf_slice(&rq->msg), 0 }, &an);
-	rep = (struct imap_reply){ .r = an.r, .m = &an.u, .fd = &an.fd };
+	rep = (struct imap_reply){ .r = an.r, .type = an.type, .m = &an.u, .fd = &an.fd };
 	rq->fn(rq->ctx, &rep);
 	if (an.fd >= 0)
 		close(an.fd);

@@ -3,7 +3,8 @@
 
 /*
  * A mail store in memory that answers imapd's requests, and players: sessions
- * without sockets whose dialogue is a text. Nothing is answered before
+ * without sockets whose dialogue is a text. Every user's password and token is
+ * "secret", SCRAM's proof 32 times "p"; "slow" is told to come back, "fault" meets one. Nothing is answered before
  * fake_pump(), so every command really waits.
  */
 #include "imapd/session.h"
@@ -63,7 +64,8 @@ struct fake {
 	bool memfd;             /* snapshots come as a file */
 	uint64_t fail_body_at;  /* body reads from this offset on fail, 0: never */
 	unsigned files, files_open;
-	unsigned requests;
+	unsigned requests, logins;
+	bool tls;               /* logins have to come over TLS, or must not */
 };
 
 extern const struct imap_backend_ops fake_ops;
@@ -94,12 +96,19 @@ struct player {
 	struct imap_session *s;
 	struct buf in, out;
 	bool over, abort, again;
+	unsigned handshakes;    /* that the session asked for; player_handshake() is one */
 	uint64_t timer_ms;
 };
 
 extern struct imap_env player_env;
 
 void player_start(struct player *p, struct fake *f);
+/* The same, under TLS from the first byte. */
+void player_start_tls(struct player *p, struct fake *f);
+/* What every handshake gives: TLSv1.3, a tls-exporter binding "EXPORTER", and bob's certificate. */
+extern const struct edge_tls player_tls;
+/* As conn_start_tls_server(): what is in the input is not heard. */
+void player_handshake(struct player *p);
 void player_end(struct player *p);
 /* Runs all that can be run. */
 void player_settle(struct player *p, unsigned n);

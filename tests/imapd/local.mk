@@ -1,4 +1,4 @@
-IMAPD_TEST_LIBS = imapd/libimapd.a common/mail/libmail.a $(BASE_LIBS) $(UNIT_LIBS) $(BSD_LIBS)
+IMAPD_TEST_LIBS = imapd/libimapd.a common/sasl/libsaslserver.a common/mail/libmail.a $(BASE_LIBS) $(UNIT_LIBS) $(BSD_LIBS)
 IMAPD_FAKE = %D%/fake.c %D%/fake.h %D%/fake_store.c %D%/play.c
 
 UNIT_TESTS += tests/imapd/test-parse
@@ -8,6 +8,10 @@ tests_imapd_test_parse_LDADD = $(IMAPD_TEST_LIBS)
 UNIT_TESTS += tests/imapd/test-session
 tests_imapd_test_session_SOURCES = %D%/test-session.c $(IMAPD_FAKE)
 tests_imapd_test_session_LDADD = $(IMAPD_TEST_LIBS)
+
+UNIT_TESTS += tests/imapd/test-login
+tests_imapd_test_login_SOURCES = %D%/test-login.c $(IMAPD_FAKE)
+tests_imapd_test_login_LDADD = $(IMAPD_TEST_LIBS)
 
 UNIT_TESTS += tests/imapd/test-mailboxes
 tests_imapd_test_mailboxes_SOURCES = %D%/test-mailboxes.c $(IMAPD_FAKE)

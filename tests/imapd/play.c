@@ -20,10 +20,14 @@ static void on_over(void *ctx, bool abort)
 	p->abort = abort;
 }
 
-void player_start(struct player *p, struct fake *f)
+static void on_start_tls(void *ctx) { ((struct player *)ctx)->handshakes++; }
+
+const struct edge_tls player_tls = { .version = "TLSv1.3", .sni = "", .external = "bob", .exporter = "EXPORTER", .exporter_len = 8 };
+
+static void start(struct player *p, struct fake *f, const struct edge_tls *tls)
 {
 	struct imap_host host = { .in = &p->in, .out = &p->out, .peer = "127.0.0.1", .loopback = true,
-		.again = on_again, .timer = on_timer, .ran = on_ran, .over = on_over, .ctx = p };
+		.tls = tls, .start_tls = on_start_tls, .again = on_again, .timer = on_timer, .ran = on_ran, .over = on_over, .ctx = p };
 
 	memset(p, 0, sizeof(*p));
 	p->f = f;
@@ -32,6 +36,24 @@ void player_start(struct player *p, struct fake *f)
 	player_env.be = f;
 	p->s = imap_session_new(&player_env, &host);
 	assert_non_null(p->s);
+}
+
+void player_start(struct player *p, struct fake *f)
+{
+	start(p, f, NULL);
+}
+
+void player_start_tls(struct player *p, struct fake *f)
+{
+	f->tls = true;
+	start(p, f, &player_tls);
+}
+
+void player_handshake(struct player *p)
+{
+	buf_consume(&p->in, buf_len(&p->in));
+	p->f->tls = true;
+	imap_session_tls_started(p->s, &player_tls);
 }
 
 void player_end(struct player *p)
