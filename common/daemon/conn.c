@@ -1,6 +1,5 @@
-#include "common/daemon/conn.h"
+#include "common/daemon/conn_private.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -21,40 +20,28 @@ enum {
 
 static unsigned finishing_n;
 
-struct conn {
-	struct loop *loop;
-	struct loop_fd lfd;
-	struct loop_timer timer;
-	struct loop_task flush_task, again_task;
-	struct conn_ops ops;
-	struct buf in, out;
-	uint64_t timeout_ms;
-	int fd, err;
-	bool connecting, paused, eof, eof_told, broken, finishing, lingering, throttled, want_drain;
-	uint16_t peer_port;
-	char peer[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN];
-	bool *gone;                     /* set when the callback that runs now freed us */
-};
-
 static void conn_ready(void *ctx, unsigned events);
 static void conn_flush(void *ctx);
 static void conn_linger(struct conn *c);
 
 static bool in_full(const struct conn *c) { return buf_len(&c->in) >= CONN_IN_MAX; }
 
-static void conn_watch(struct conn *c)
+void conn_watch(struct conn *c)
 {
 	unsigned ev = 0;
 
+	if (c->broken)
+		return;
 	if (c->lingering || (!c->connecting && !c->paused && !c->throttled && !c->eof && !in_full(c) && !c->finishing))
 		ev |= LOOP_READ;
 	if (c->connecting || buf_len(&c->out) != 0)
 		ev |= LOOP_WRITE;
+	if (c->tls != NULL && !c->lingering)
+		ev = conn_tls_events(c, ev);
 	loop_fd_set(c->loop, &c->lfd, ev);
 }
 
-/* False when the callback freed the connection. */
-static bool conn_tell(struct conn *c, enum conn_event ev)
+bool conn_tell(struct conn *c, enum conn_event ev)
 {
 	bool gone = false, *outer = c->gone;
 
@@ -77,6 +64,8 @@ static void conn_free(struct conn *c)
 	loop_task_del(c->loop, &c->flush_task);
 	loop_task_del(c->loop, &c->again_task);
 	loop_fd_del(c->loop, &c->lfd);
+	if (c->tls != NULL)
+		conn_tls_free(c);
 	(void)close(c->fd);
 	if (c->finishing)
 		finishing_n--;
@@ -85,7 +74,7 @@ static void conn_free(struct conn *c)
 	free(c);
 }
 
-static void conn_break(struct conn *c, int err)
+void conn_break(struct conn *c, int err)
 {
 	if (c->finishing) {
 		conn_free(c);
@@ -108,7 +97,7 @@ static void timer_fired(void *ctx)
 		(void)conn_tell(c, CONN_TIMEOUT);
 }
 
-static void timer_touch(struct conn *c)
+void conn_touch(struct conn *c)
 {
 	if (c->timeout_ms != 0 && !c->finishing)
 		loop_timer_set(c->loop, &c->timer, c->timeout_ms, timer_fired, c);
@@ -227,7 +216,7 @@ struct conn *conn_connect(struct loop *l, uint8_t family, const uint8_t *addr, u
 	(void)inet_ntop(family == 4 ? AF_INET : AF_INET6, addr, c->peer, sizeof(c->peer));
 	c->peer_port = port;
 	c->timeout_ms = timeout_ms;
-	timer_touch(c);
+	conn_touch(c);
 	return c;
 }
 
@@ -247,36 +236,60 @@ static bool conn_connected(struct conn *c)
 	}
 	c->connecting = false;
 	addr_text(c->fd, false, c->local, &port);
-	timer_touch(c);
+	conn_touch(c);
 	return conn_tell(c, CONN_CONNECTED);
+}
+
+/* One read of plaintext; under TLS what OpenSSL has, for the poller does not know of that. */
+static ssize_t conn_take(struct conn *c, size_t *got_r)
+{
+	ssize_t n;
+	uint8_t *p;
+
+	*got_r = 0;
+	do {
+		p = buf_reserve(&c->in, READ_CHUNK);
+		if (p == NULL) {
+			errno = ENOMEM;
+			return -1;
+		}
+		n = c->tls != NULL ? conn_tls_recv(c, p, READ_CHUNK) : recv(c->fd, p, READ_CHUNK, 0);
+		if (n <= 0)
+			return n;
+		buf_commit(&c->in, (size_t)n);
+		*got_r += (size_t)n;
+	} while (c->tls != NULL && !in_full(c) && conn_tls_pending(c));
+	return n;
 }
 
 static bool conn_read(struct conn *c)
 {
-	uint8_t *p;
+	size_t got;
 	ssize_t n;
+	int e;
 
 	if (c->paused || c->throttled || c->eof || in_full(c) || c->finishing)
 		return true;
-	p = buf_reserve(&c->in, READ_CHUNK);
-	if (p == NULL) {
-		conn_break(c, ENOMEM);
-		return false;
-	}
-	n = recv(c->fd, p, READ_CHUNK, 0);
-	if (n < 0) {
-		if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
-			return true;
-		conn_break(c, errno);
-		return false;
-	}
-	if (n == 0) {
+	n = conn_take(c, &got);
+	e = errno;
+	if (n == 0)
 		c->eof = c->eof_told = true;
-		return conn_tell(c, CONN_EOF);
+	if (got != 0) {
+		conn_touch(c);
+		if (!conn_tell(c, CONN_DATA))
+			return false;
+		if (c->broken)
+			return true;
 	}
-	buf_commit(&c->in, (size_t)n);
-	timer_touch(c);
-	return conn_tell(c, CONN_DATA);
+	if (n == 0)
+		return conn_tell(c, CONN_EOF);
+	if (n < 0 && e != EAGAIN && e != EWOULDBLOCK && e != EINTR) {
+		conn_break(c, e);
+		return false;
+	}
+	if (c->tls != NULL && !conn_tls_busy(c) && conn_tls_pending(c))
+		conn_read_soon(c);
+	return true;
 }
 
 /*
@@ -311,7 +324,7 @@ static void conn_linger(struct conn *c)
 static void conn_ready(void *ctx, unsigned events)
 {
 	struct conn *c = ctx;
-	bool gone = false, *outer = c->gone;
+	bool gone = false, hung, *outer = c->gone;
 
 	if (c->lingering) {
 		conn_linger(c);
@@ -323,9 +336,14 @@ static void conn_ready(void *ctx, unsigned events)
 		return;
 	}
 	c->gone = &gone;
+	if (c->tls != NULL) {
+		events |= conn_tls_wishes(c, events);
+		if (conn_tls_busy(c) && (!conn_tls_step(c, events) || gone || c->broken))
+			events = 0;
+	}
 	if ((events & LOOP_WRITE) != 0)
 		conn_flush(c);
-	if (!gone && !c->broken && (events & LOOP_READ) != 0)
+	if (!gone && !c->broken && (events & LOOP_READ) != 0 && (c->tls == NULL || !conn_tls_busy(c)))
 		(void)conn_read(c);
 	if (gone)
 		return;
@@ -333,7 +351,11 @@ static void conn_ready(void *ctx, unsigned events)
 	if (c->broken)
 		return;
 	/* Hung up on both sides while nobody reads: the poller would report it for ever. */
-	if ((events & LOOP_HUP) != 0 && (c->paused || c->throttled || c->eof || c->finishing || in_full(c))) {
+	if (c->tls != NULL && conn_tls_busy(c))
+		hung = conn_tls_events(c, 0) == 0;
+	else
+		hung = c->paused || c->throttled || c->eof || c->finishing || in_full(c);
+	if ((events & LOOP_HUP) != 0 && hung) {
 		conn_break(c, ECONNRESET);
 		return;
 	}
@@ -343,16 +365,29 @@ static void conn_ready(void *ctx, unsigned events)
 static void read_again(void *ctx)
 {
 	struct conn *c = ctx;
+	bool tls = c->tls != NULL && !conn_tls_busy(c);
 
-	if (c->broken || c->paused || c->throttled)
+	if (c->broken || c->paused || c->throttled || (c->tls != NULL && !tls))
 		return;
 	if (buf_len(&c->in) != 0 && !conn_tell(c, CONN_DATA))
+		return;
+	if (!c->broken && tls && conn_tls_pending(c) && !conn_read(c))
 		return;
 	if (!c->broken)
 		conn_watch(c);
 }
 
+void conn_read_soon(struct conn *c)
+{
+	loop_task_add(c->loop, &c->again_task, read_again, c);
+}
+
 /* ---- writing ---------------------------------------------------------------- */
+
+static ssize_t conn_send(struct conn *c, struct slice s)
+{
+	return c->tls != NULL ? conn_tls_send(c, s) : send(c->fd, s.p, s.len, MSG_NOSIGNAL);
+}
 
 static void conn_flush(void *ctx)
 {
@@ -368,7 +403,7 @@ static void conn_flush(void *ctx)
 		return;
 	}
 	while ((s = buf_slice(&c->out)).len != 0) {
-		n = send(c->fd, s.p, s.len, MSG_NOSIGNAL);
+		n = conn_send(c, s);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -381,9 +416,14 @@ static void conn_flush(void *ctx)
 		buf_consume(&c->out, (size_t)n);
 	}
 	if (sent)
-		timer_touch(c);
+		conn_touch(c);
+	if (c->tls != NULL && !conn_tls_begin(c))
+		return;
 	if (c->finishing && buf_len(&c->out) == 0) {
-		conn_linger(c);
+		if (c->tls != NULL && !conn_tls_bye(c))
+			conn_watch(c);
+		else
+			conn_linger(c);
 		return;
 	}
 	if ((c->throttled && buf_len(&c->out) < CONN_OUT_HIGH / 2) || (c->want_drain && buf_len(&c->out) == 0)) {
@@ -404,6 +444,11 @@ void conn_kick(struct conn *c)
 		return;
 	if (buf_len(&c->out) > CONN_OUT_HIGH)
 		c->throttled = true;
+	conn_flush_soon(c);
+}
+
+void conn_flush_soon(struct conn *c)
+{
 	loop_task_add(c->loop, &c->flush_task, conn_flush, c);
 }
 
@@ -455,7 +500,7 @@ void conn_set_timeout(struct conn *c, uint64_t ms)
 	if (ms == 0)
 		loop_timer_del(c->loop, &c->timer);
 	else if (!c->broken)
-		timer_touch(c);
+		conn_touch(c);
 }
 
 void conn_finish(struct conn **cp)
@@ -466,9 +511,12 @@ void conn_finish(struct conn **cp)
 	*cp = NULL;
 	if (c == NULL)
 		return;
-	owed = !c->broken && !c->connecting && buf_len(&c->out) != 0;
-	if (owed && finishing_n >= FINISHING_MAX)
-		(void)!send(c->fd, buf_slice(&c->out).p, buf_len(&c->out), MSG_NOSIGNAL);
+	owed = !c->broken && !c->connecting && buf_len(&c->out) != 0 && (c->tls == NULL || !conn_tls_busy(c));
+	for (ssize_t n = 1; owed && finishing_n >= FINISHING_MAX && n > 0 && buf_len(&c->out) != 0; )
+		if ((n = conn_send(c, buf_slice(&c->out))) > 0)
+			buf_consume(&c->out, (size_t)n);
+	if (!c->broken && c->tls != NULL && (!owed || buf_len(&c->out) == 0))
+		(void)conn_tls_bye(c);
 	if (!owed || finishing_n >= FINISHING_MAX) {
 		conn_free(c);
 		return;

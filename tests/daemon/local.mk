@@ -30,3 +30,7 @@ check_PROGRAMS += tests/daemon/cell-probe
 TESTS += tests/daemon/cell-probe
 tests_daemon_cell_probe_SOURCES = %D%/cell-probe.c
 tests_daemon_cell_probe_LDADD = $(DAEMON_LIBS) $(SYS_LIBS)
+
+UNIT_TESTS += tests/daemon/test-tls
+tests_daemon_test_tls_SOURCES = %D%/test-tls.c tests/lib/tls.c tests/lib/tls.h
+tests_daemon_test_tls_LDADD = $(DAEMON_TEST_LIBS)
