@@ -5,6 +5,7 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/daemon/edge.h"
+#include "common/daemon/tls.h"
 #include "common/mail/charset.h"
 #include "imapd/link.h"
 #include "imapd/session.h"
@@ -237,10 +238,8 @@ static void sessions_lost(void *ctx)
 /* Outside the cell: iconv's tables are files. */
 static int server_init(struct daemon *d, int dirfd)
 {
-	(void)d;
-	(void)dirfd;
 	charset_preload();
-	return 0;
+	return edge_tls_init(d, dirfd);
 }
 
 static void on_account_open(struct daemon *d, struct channel *ch)
@@ -284,6 +283,7 @@ static void server_reload(struct daemon *d, const struct conf *old)
 
 	(void)old;
 	env_set(srv, d->conf);
+	tls_server_reload(d->tls, d->conf);
 }
 
 static void client_stop(void *ctx)
@@ -344,7 +344,7 @@ static const struct ipc_handler spool_handlers[] = {
 static const struct daemon_peer_spec peers[] = {
 	{ ROLE_SPOOLD, spool_handlers, on_spool_open, on_spool_close },
 	{ ROLE_ACCOUNTD, NULL, on_account_open, NULL },
-	{ ROLE_KEYD, edge_keyd_handlers, NULL, NULL },
+	{ ROLE_KEYD, tls_server_handlers, tls_server_keyd_open, tls_server_keyd_close },
 	{ ROLE_NONE, NULL, NULL, NULL },
 };
 

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/daemon/tls.h"
 #include "common/ipc/proto_spool.h"
 #include "pop3d/client.h"
 
@@ -181,6 +182,7 @@ static void server_reload(struct daemon *d, const struct conf *old)
 
 	(void)old;
 	env_set(&srv->env, d->conf);
+	tls_server_reload(d->tls, d->conf);
 }
 
 static void client_stop(void *ctx)
@@ -228,7 +230,7 @@ static const struct ipc_handler spool_handlers[] = {
 static const struct daemon_peer_spec peers[] = {
 	{ ROLE_SPOOLD, spool_handlers, on_peer_open, on_spool_close },
 	{ ROLE_ACCOUNTD, NULL, on_peer_open, NULL },
-	{ ROLE_KEYD, edge_keyd_handlers, NULL, NULL },
+	{ ROLE_KEYD, tls_server_handlers, tls_server_keyd_open, tls_server_keyd_close },
 	{ ROLE_NONE, NULL, NULL, NULL },
 };
 
@@ -236,6 +238,7 @@ const struct daemon_spec pop3_server_spec = {
 	.role = ROLE_POP3D,
 	.nofile = NOFILE,
 	.peers = peers,
+	.init = edge_tls_init,
 	.start = server_start,
 	.listener = server_listener,
 	.reload = server_reload,

@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
+#include "common/daemon/tls.h"
 #include "smtpd/server_internal.h"
 
 enum {
@@ -210,6 +211,7 @@ static void server_reload(struct daemon *d, const struct conf *old)
 
 	(void)old;
 	env_set(&srv->env, d->conf);
+	tls_server_reload(d->tls, d->conf);
 }
 
 static void client_stop(void *ctx)
@@ -266,7 +268,7 @@ static const struct ipc_handler spool_handlers[] = {
 static const struct daemon_peer_spec peers[] = {
 	{ ROLE_SPOOLD, spool_handlers, NULL, on_spool_close },
 	{ ROLE_ACCOUNTD, NULL, on_account_open, NULL },
-	{ ROLE_KEYD, edge_keyd_handlers, NULL, NULL },
+	{ ROLE_KEYD, tls_server_handlers, tls_server_keyd_open, tls_server_keyd_close },
 	{ ROLE_NONE, NULL, NULL, NULL },
 };
 
@@ -274,6 +276,7 @@ const struct daemon_spec smtp_server_spec = {
 	.role = ROLE_SMTPD,
 	.nofile = NOFILE,
 	.peers = peers,
+	.init = edge_tls_init,
 	.start = server_start,
 	.listener = server_listener,
 	.reload = server_reload,

@@ -6,7 +6,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "common/ipc/proto_key.h"
+#include "common/daemon/tls.h"
 
 /* ---- listening sockets ------------------------------------------------------------- */
 
@@ -173,14 +173,11 @@ void edge_stop(struct edge *e, void (*fn)(void *ctx))
 	check_done(e);
 }
 
-/* ---- keyd ----------------------------------------------------------------------------- */
+/* ---- TLS ------------------------------------------------------------------------------ */
 
-static int pass_over(struct channel *ch, struct ipc_msg *m, void *ctx)
+int edge_tls_init(struct daemon *d, int dirfd)
 {
-	(void)ch;
-	(void)m;
-	(void)ctx;
-	return 0;
+	(void)dirfd;
+	d->tls = tls_server_new(d, role_name(d->spec->role));
+	return d->tls != NULL ? 0 : ERR_NOMEM;
 }
-
-const struct ipc_handler edge_keyd_handlers[] = { { key_certs_MSG, pass_over }, { key_tickets_MSG, pass_over }, { 0, NULL } };

@@ -73,8 +73,8 @@ void edge_each(struct edge *e, void (*fn)(void *ctx));
  * is seldom moved, and fn looks whether it came too early. */
 void edge_timer_nearer(struct edge *e, struct loop_timer *t, uint64_t due_ms, void (*fn)(void *ctx), void *ctx);
 
-/* For the peer ROLE_KEYD of an edge that speaks no TLS: what keyd tells is passed over. */
-extern const struct ipc_handler edge_keyd_handlers[];
+/* The init of an edge (or a part of it): makes d->tls. The row of its peer ROLE_KEYD is that of tls.h. */
+int edge_tls_init(struct daemon *d, int dirfd) MUST_CHECK;
 
 /* Nobody new is let in, every client is told by fn as with edge_each(); daemon_done() when none is left. */
 void edge_stop(struct edge *e, void (*fn)(void *ctx));
