@@ -42,7 +42,9 @@ enum client_event client_fail(struct client *c, enum client_fail why, const char
 		c->state = CS_DEAD;
 		return CLIENT_CLOSED;
 	}
-	if ((c->state == CS_STARTTLS || c->state == CS_TLS) && (why == CLIENT_FAIL_LOST || why == CLIENT_FAIL_CLOSING))
+	/* A server that did not like our side of a TLS 1.3 handshake breaks off behind it. */
+	if (((c->state == CS_STARTTLS || c->state == CS_TLS) && (why == CLIENT_FAIL_LOST || why == CLIENT_FAIL_CLOSING)) ||
+	    (c->state == CS_EHLO && c->secure && why == CLIENT_FAIL_LOST))
 		why = CLIENT_FAIL_TLS;
 	c->fail = why;
 	c->after_dot = c->state == CS_FINAL && c->accepted != 0;

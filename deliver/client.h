@@ -65,7 +65,7 @@ enum client_fail {
 	CLIENT_FAIL_PROTOCOL,   /* it does not speak SMTP */
 	CLIENT_FAIL_LOST,       /* connection or patience lost: client_lost() */
 	CLIENT_FAIL_LOOP,       /* it calls itself what we call ourselves */
-	CLIENT_FAIL_TLS,        /* no TLS though it is required, or it broke off between STARTTLS and the end of the handshake */
+	CLIENT_FAIL_TLS,        /* no TLS though it is required, or it broke off between STARTTLS and the first reply under TLS */
 	CLIENT_FAIL_INJECTION,  /* bytes between STARTTLS's reply and the handshake */
 };
 

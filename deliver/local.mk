@@ -9,8 +9,10 @@ deliver_libdeliver_a_SOURCES = \
 	%D%/local_op.c \
 	%D%/remote.c %D%/remote.h %D%/remote_private.h \
 	%D%/remote_conn.c \
+	%D%/remote_tls.c \
 	%D%/reply.c %D%/reply.h \
-	%D%/route.c %D%/route.h
+	%D%/route.c %D%/route.h \
+	%D%/tlspolicy.c %D%/tlspolicy.h
 
 pkglibexec_PROGRAMS += deliver/deliver-local deliver/deliver-remote
 deliver_deliver_local_SOURCES = %D%/local_main.c

@@ -20,7 +20,10 @@ static struct rjob *rjob_of(struct agent_job *h)
 
 static void quiet(struct agent *a)
 {
-	rconn_kill_idle((struct remote *)a);    /* they greeted with what may be the old name */
+	struct remote *r = (struct remote *)a;
+
+	rconn_kill_idle(r);     /* they greeted with what may be the old name */
+	r->broken.n = 0;
 }
 
 /* ---- the end of a job --------------------------------------------------------------------- */
@@ -43,12 +46,15 @@ static void rjob_report(struct rjob *job)
 	for (uint32_t i = 0; outcomes != NULL && i < job->tx.rcpts_n; i++) {
 		const struct client_rcpt *rc = &job->tx.rcpts[i];
 		struct job_outcome *o = &outcomes[i];
+		const struct rplace *at;
 
 		o->index = job->h.job.rcpts[i].index;
 		o->kind = rc->kind != 0 ? rc->kind : OUTCOME_DEFERRED;
 		o->status = slice_cstr(rc->kind != 0 ? rc->status : job->fail_status);
 		o->text = rc->kind != 0 ? rc->text : slice_cstr(job->fail_text);
-		o->relay = job->relays[i].len != 0 ? job->relays[i] : job->fail_relay.len != 0 ? job->fail_relay : SLICE_LIT("none");
+		at = job->places[i].relay.len != 0 ? &job->places[i] : &job->fail_place;
+		o->relay = at->relay.len != 0 ? at->relay : SLICE_LIT("none");
+		o->tls = at->tls;
 	}
 	agent_job_report(&job->h, job->reached || job->local_fault, outcomes, job->tx.rcpts_n);
 }
@@ -75,30 +81,36 @@ void rjob_set_fail(struct rjob *job, const char *status, const char *text)
 
 /* ---- what remote_conn.c tells ---------------------------------------------------------------- */
 
+static struct rplace place_of(struct rjob *job, const struct rconn *rc)
+{
+	struct buf relay = BUF_INIT(1024), tls = BUF_INIT(1024);
+	struct rplace p;
+
+	rconn_relay(rc, &relay);
+	rconn_tls_text(rc, &tls);
+	p.relay = arena_dup(job->h.arena, slice_sub(buf_slice(&relay), 0, 512));
+	p.tls = arena_dup(job->h.arena, slice_sub(buf_slice(&tls), 0, JOB_TLS_MAX));
+	buf_free(&relay);
+	buf_free(&tls);
+	return p;
+}
+
 void rjob_note_relay(struct rjob *job, const struct rconn *rc)
 {
-	struct buf b = BUF_INIT(1024);
-	struct slice relay = { 0 };
+	struct rplace at = { 0 };
 
 	for (uint32_t i = 0; i < job->tx.rcpts_n; i++) {
-		if (job->tx.rcpts[i].kind == 0 || job->relays[i].len != 0)
+		if (job->tx.rcpts[i].kind == 0 || job->places[i].relay.len != 0)
 			continue;
-		if (relay.len == 0) {
-			rconn_relay(rc, &b);
-			relay = arena_dup(job->h.arena, slice_sub(buf_slice(&b), 0, 512));
-		}
-		job->relays[i] = relay;
+		if (at.relay.len == 0)
+			at = place_of(job, rc);
+		job->places[i] = at;
 	}
-	buf_free(&b);
 }
 
 void rjob_note_fail_relay(struct rjob *job, const struct rconn *rc)
 {
-	struct buf b = BUF_INIT(1024);
-
-	rconn_relay(rc, &b);
-	job->fail_relay = arena_dup(job->h.arena, slice_sub(buf_slice(&b), 0, 512));
-	buf_free(&b);
+	job->fail_place = place_of(job, rc);
 }
 
 void rjob_done(struct rjob *job)
@@ -117,7 +129,6 @@ void rjob_content_failed(struct rjob *job)
 void rjob_conn_failed(struct rjob *job, const struct client *c, bool again)
 {
 	if (again) {
-		job->sessions--;
 		job->next_addr--;
 		rjob_next(job);
 		return;
@@ -293,8 +304,8 @@ static int rjob_start(struct agent_job *h)
 	job->tx.arena = h->arena;
 	job->tx.rcpts_n = h->job.rcpts_n;
 	job->tx.rcpts = arena_calloc(h->arena, h->job.rcpts_n, sizeof(*job->tx.rcpts));
-	job->relays = arena_calloc(h->arena, h->job.rcpts_n, sizeof(*job->relays));
-	if (job->tx.rcpts == NULL || job->relays == NULL)
+	job->places = arena_calloc(h->arena, h->job.rcpts_n, sizeof(*job->places));
+	if (job->tx.rcpts == NULL || job->places == NULL)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < h->job.rcpts_n; i++) {
 		job->tx.rcpts[i].addr = h->job.rcpts[i].addr;
@@ -341,7 +352,7 @@ static const struct agent_ops ops = {
 	.quiet = quiet,
 };
 
-struct agent *remote_new(struct loop *l, const struct conf *conf)
+struct agent *remote_new(struct loop *l, const struct conf *conf, struct tls_client *tls)
 {
 	struct remote *r = calloc(1, sizeof(*r));
 
@@ -349,5 +360,6 @@ struct agent *remote_new(struct loop *l, const struct conf *conf)
 		return NULL;
 	agent_init(&r->a, &ops, l, conf);
 	TAILQ_INIT(&r->conns);
+	r->tls = tls;
 	return &r->a;
 }

@@ -9,6 +9,10 @@
  * their order, at most ROUTE_ADDRS_MAX and ROUTE_SESSIONS_MAX that greet, and
  * reports one outcome for each recipient.
  *
+ * TLS is as the policy of the destination says (tlspolicy.h). Where that is may and STARTTLS or the handshake fails,
+ * the same address is tried once more without, at once, and for TLS_BROKEN_MS all mail goes to it without; a change of
+ * the configuration forgets that. Where TLS is required a failure is one of the host: the next address is tried.
+ *
  * dnsd or spoold gone: the job waits up to REMOTE_PARK_MS for the next one, then
  * is deferred. qmgr gone: jobs end where they are, for the next qmgr gives them
  * again; only those that wait for the answer to a whole content finish.
@@ -25,7 +29,8 @@ enum {
 	REMOTE_QUIT_MS = 5 * 1000,
 };
 
-/* NULL without memory. */
-struct agent *remote_new(struct loop *l, const struct conf *conf);
+/* NULL without memory. tls outlives the agent. */
+struct tls_client;
+struct agent *remote_new(struct loop *l, const struct conf *conf, struct tls_client *tls);
 
 #endif

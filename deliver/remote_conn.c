@@ -28,6 +28,7 @@ void rconn_kill(struct rconn **rcp)
 	if (rc->conn != NULL)
 		conn_close(&rc->conn);
 	client_free(&rc->client);
+	buf_free(&rc->tls.want.names);
 	free(rc);
 	*rcp = NULL;
 }
@@ -79,8 +80,6 @@ static void rconn_goodbye(struct rconn *rc)
 	conn_kick(rc->conn);
 }
 
-static void rconn_lost(struct rconn *rc, const char *status, const char *what);
-
 static void on_patience(void *ctx)
 {
 	struct rconn *rc = ctx;
@@ -93,27 +92,30 @@ static void on_patience(void *ctx)
 	}
 }
 
-static void rconn_set_timer(struct rconn *rc)
+void rconn_set_timer(struct rconn *rc)
 {
 	loop_timer_set(rc->remote->a.loop, &rc->timer, rconn_patience(rc), on_patience, rc);
 }
 
 /* ---- the end of a connection ------------------------------------------------------------ */
 
-/* client.fail is set. The job goes on elsewhere. */
-static void rconn_failed(struct rconn *rc)
+void rconn_failed(struct rconn *rc)
 {
 	struct rjob *job = rc->job;
 	/* An idle connection that the server gave up meanwhile says nothing about the server. */
 	uint64_t replies = rc->client.progress - rc->progress;
 	bool again = rc->reused && !rc->client.after_dot &&
 	    (replies == 0 || (replies == 1 && rc->client.fail == CLIENT_FAIL_CLOSING));
-	struct client c = rc->client;
+	struct client c;
 
 	if (job != NULL)
 		rjob_note_relay(job, rc);
 	if (job != NULL && rc->connected)
 		rjob_note_fail_relay(job, rc);
+	if (again)
+		job->sessions--;        /* it does not count */
+	again |= rconn_tls_fall_back(rc);
+	c = rc->client;
 	rc->client.replies.text = BUF_INIT(0);  /* c has it now */
 	rconn_kill(&rc);
 	if (job != NULL) {
@@ -123,7 +125,7 @@ static void rconn_failed(struct rconn *rc)
 	client_free(&c);
 }
 
-static void rconn_lost(struct rconn *rc, const char *status, const char *what)
+void rconn_lost(struct rconn *rc, const char *status, const char *what)
 {
 	char text[512], ip[64];
 
@@ -198,7 +200,7 @@ static bool take_rest(struct rjob *job)
 		if (tx->rcpts[i].too_many) {
 			tx->rcpts[i].too_many = false;
 			tx->rcpts[i].kind = 0;
-			job->relays[i] = slice_of(NULL, 0);
+			job->places[i] = (struct rplace){ 0 };
 			rest = true;
 		}
 	for (uint32_t i = 0; i < tx->rcpts_n; i++)
@@ -261,7 +263,9 @@ static void rconn_step(struct rconn *rc)
 		case CLIENT_FAILED:
 			rconn_failed(rc);
 			return;
-		case CLIENT_TLS:        /* not asked for */
+		case CLIENT_TLS:
+			rconn_tls_start(rc);
+			return;
 		case CLIENT_CLOSED:
 			rconn_kill(&rc);
 			return;
@@ -300,6 +304,7 @@ static void on_conn(void *ctx, struct conn *c, enum conn_event ev)
 			(void)rconn_send_body(rc);
 		break;
 	case CONN_TLS:
+		rconn_tls_done(rc);
 		break;
 	case CONN_EOF:
 		rconn_lost(rc, "4.4.2", "lost connection");
@@ -311,37 +316,43 @@ static void on_conn(void *ctx, struct conn *c, enum conn_event ev)
 	case CONN_ERROR:
 		if (!rc->connected)
 			rconn_connect_failed(rc, strerror(conn_errno(c)));
+		else if (rc->client.state == CS_TLS)
+			rconn_tls_broken(rc);
 		else
-			rconn_lost(rc, "4.4.2", "lost connection");
+			rconn_lost(rc, "4.4.2", conn_tls_error(c) != NULL ? "TLS failed" : "lost connection");
 		break;
 	}
 }
 
 /* ---- for a job ------------------------------------------------------------------------------------ */
 
-static struct rconn *rconn_find_idle(struct remote *r, const struct route_addr *addr)
+static struct rconn *rconn_find_idle(struct remote *r, const struct route_addr *addr, const struct tls_want *want)
 {
 	struct rconn *rc;
 	size_t n = addr->family == 4 ? 4 : 16;
 
 	TAILQ_FOREACH(rc, &r->conns, link)
 		if (rc->job == NULL && rc->client.state == CS_READY && rc->addr.family == addr->family &&
-		    memcmp(rc->addr.addr, addr->addr, n) == 0)
+		    memcmp(rc->addr.addr, addr->addr, n) == 0 && tls_made_serves(&rc->tls, want))
 			return rc;
 	return NULL;
 }
 
-static struct rconn *rconn_new(struct remote *r, const struct route_addr *addr)
+/* want is the connection's now. plain: TLS is wanted but known to fail there. */
+static struct rconn *rconn_new(struct remote *r, const struct route_addr *addr, struct tls_want *want, bool plain)
 {
 	const struct conf *cf = r->a.conf;
 	struct rconn *rc = calloc(1, sizeof(*rc));
 
-	if (rc == NULL)
+	if (rc == NULL) {
+		buf_free(&want->names);
 		return NULL;
+	}
+	rc->tls.want = *want;
 	rc->remote = r;
 	rc->addr = *addr;
 	(void)snprintf(rc->name, sizeof(rc->name), "%s", cf->hostname);
-	client_start(&rc->client, slice_cstr(rc->name), CLIENT_TLS_NEVER);
+	client_start(&rc->client, slice_cstr(rc->name), plain ? CLIENT_TLS_NEVER : tls_want_client(want->level));
 	TAILQ_INSERT_TAIL(&r->conns, rc, link);
 	rc->conn = conn_connect(r->a.loop, addr->family, addr->addr, (uint16_t)cf->smtp_port, cf->smtp_bind_address,
 	    cf->smtp_connect_timeout * 1000, &(struct conn_ops){ .event = on_conn, .ctx = rc });
@@ -369,14 +380,26 @@ static void rconn_reuse(struct rconn *rc, struct rjob *job)
 
 int rconn_use(struct rjob *job, const struct route_addr *addr)
 {
-	struct rconn *rc = rconn_find_idle(job->remote, addr);
+	struct remote *r = job->remote;
+	struct tls_want want;
+	struct rconn *rc;
 	char text[CLIENT_TEXT_MAX];
+	bool plain;
 
+	if (tls_want_make(&want, r->a.conf, job->h.job.destination, addr->host) != 0) {
+		buf_free(&want.names);
+		rjob_set_fail(job, "4.3.0", "local fault: out of memory");
+		return ERR_IO;
+	}
+	plain = want.level == CONF_TLS_MAY && (job->without_tls || tls_broken_has(&r->broken, addr, loop_now(r->a.loop)));
+	job->without_tls = false;
+	rc = rconn_find_idle(r, addr, &want);
 	if (rc != NULL) {
+		buf_free(&want.names);
 		rconn_reuse(rc, job);
 		return 0;
 	}
-	rc = rconn_new(job->remote, addr);
+	rc = rconn_new(r, addr, &want, plain);
 	if (rc == NULL) {
 		(void)snprintf(text, sizeof(text), "connect to %s: %s", addr->host, strerror(errno));
 		rjob_set_fail(job, "4.4.1", text);

@@ -3,11 +3,22 @@
  * answer; it has no file, and of mail only what its jobs let it read.
  */
 #include "common/daemon/sandbox.h"
+#include "common/daemon/tls.h"
 #include "deliver/remote.h"
+
+static struct tls_client *tls;
+
+/* What OpenSSL and the authorities need of the file system is read here. */
+static int init(struct daemon *d, int dirfd)
+{
+	(void)dirfd;
+	tls = tls_client_new(d->conf->tls_ca_file, d->conf->tls_min_version);
+	return tls != NULL ? 0 : ERR_NOMEM;
+}
 
 static int start(struct daemon *d)
 {
-	return agent_main_start(d, remote_new(d->loop, d->conf));
+	return agent_main_start(d, remote_new(d->loop, d->conf, tls));
 }
 
 static const struct daemon_peer_spec peers[] = {
@@ -22,6 +33,7 @@ static const struct daemon_spec spec = {
 	.cell = CELL_NET_OUT,
 	.nofile = 4096,
 	.peers = peers,
+	.init = init,
 	.start = start,
 	.reload = agent_main_reload,
 	.stop = agent_main_stop,

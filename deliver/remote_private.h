@@ -6,14 +6,18 @@
 #include "deliver/client.h"
 #include "deliver/remote.h"
 #include "deliver/route.h"
+#include "deliver/tlspolicy.h"
 
 struct rconn;
+
+/* A host, "mx.b.test[192.0.2.1]:25", and the TLS with it, "none"; empty: not known. In the job's arena. */
+struct rplace { struct slice relay, tls; };
 
 struct rjob {
 	struct agent_job h;
 	struct remote *remote;
 	struct client_tx tx;
-	struct slice *relays;           /* of each recipient: where it got its outcome */
+	struct rplace *places;          /* of each recipient: where it got its outcome */
 	/* what is asked of others */
 	struct channel *ask_ch[2];
 	uint32_t ask_id[2];             /* enum ask */
@@ -23,9 +27,10 @@ struct rjob {
 	unsigned next_addr, sessions;
 	struct rconn *conn;
 	bool reached, local_fault;
+	bool without_tls;               /* TLS failed at the address that is next: without, as the policy allows */
 	/* why the last address did not do */
 	char fail_status[REPLY_STATUS_MAX], fail_text[CLIENT_TEXT_MAX + 1];
-	struct slice fail_relay;        /* the host, if it was connected */
+	struct rplace fail_place;       /* the host, if it was connected */
 };
 enum ask { ASK_ROUTE, ASK_CONTENT };
 
@@ -39,6 +44,7 @@ struct rconn {
 	char name[256];                 /* ours, as the client says it */
 	struct route_addr addr;
 	struct loop_timer timer;        /* for the next whole reply, or the idle time */
+	struct tls_made tls;
 	bool connected, ready, reused;  /* reused: begun anew for this job, nothing answered yet */
 	uint64_t off;                   /* of the content, while it is sent */
 	uint64_t progress;              /* the client's, when this transaction began */
@@ -49,6 +55,8 @@ struct remote {
 	struct agent a;
 	struct channel *peers[2];       /* dnsd, spoold: by enum ask */
 	struct rconn_list conns;
+	struct tls_client *tls;         /* NULL: where TLS is required nothing is sent */
+	struct tls_broken broken;
 };
 
 /* Takes the job to its next address: an idle connection, a new one. ERR_IO: it could not even begin; the job's
@@ -59,6 +67,19 @@ void rconn_kill(struct rconn **rc);
 void rconn_kill_idle(struct remote *r);
 /* "host[192.0.2.1]:25" */
 void rconn_relay(const struct rconn *rc, struct buf *b);
+void rconn_set_timer(struct rconn *rc);
+/* client.fail is set: the job goes on elsewhere. rc is gone. */
+void rconn_failed(struct rconn *rc);
+void rconn_lost(struct rconn *rc, const char *status, const char *what);
+
+/* remote_tls.c. The server agreed to STARTTLS; the handshake is done; it broke (CONN_ERROR). rc may be gone. */
+void rconn_tls_start(struct rconn *rc);
+void rconn_tls_done(struct rconn *rc);
+void rconn_tls_broken(struct rconn *rc);
+/* The client has failed: is the same address to be tried once more without TLS? Then that is remembered. */
+bool rconn_tls_fall_back(struct rconn *rc);
+/* "none", "TLSv1.3/TLS_AES_256_GCM_SHA384 (unverified)" */
+void rconn_tls_text(const struct rconn *rc, struct buf *b);
 
 /* remote_conn.c tells: the transaction ended, every recipient has an outcome. */
 void rjob_done(struct rjob *job);

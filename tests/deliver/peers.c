@@ -35,6 +35,8 @@ void result_print(struct buf *b, const struct job_result *res)
 
 		buf_addf(b, "%s%u:%u%s %.*s %.*s %.*s", i != 0 ? "|" : " ", o->index, o->kind, o->recorded ? "r" : "",
 		    SLICE_ARG(o->status), SLICE_ARG(o->relay), SLICE_ARG(o->text));
+		if (o->tls.len != 0 && !slice_eq_cstr(o->tls, "none"))
+			buf_addf(b, " tls=%.*s", SLICE_ARG(o->tls));
 	}
 }
 

@@ -11,7 +11,8 @@
 struct channel *peer_pair(struct loop *l, const char *proto, enum role agent, enum role peer, struct channel_conf ours,
     const struct ipc_handler *far, void (*far_close)(struct channel *, int, void *), void *ctx);
 
-/* The outcomes of a job, as the played qmgr got them: "reachable index:kind[r] status relay text|..." */
+/* The outcomes of a job, as the played qmgr got them: "reachable index:kind[r] status relay text[ tls=...]|..."; tls is left
+ * out when it is none */
 void result_print(struct buf *b, const struct job_result *res);
 
 /* Turns the loop until cond(ctx), at most 30 seconds. */

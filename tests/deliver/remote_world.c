@@ -8,23 +8,90 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/daemon/tls.h"
 #include "common/ipc/proto_dns.h"
 
 static const char content[] = "RP\r\nSubject: x\r\n\r\n.dot\r\nend\r\n";
 
 /* ---- the played exchangers ------------------------------------------------------------ */
 
+static struct buf *visit_in(struct visit *v) { return v->tls != NULL ? &v->plain : conn_in(v->c); }
+
+static void visit_end(struct visit *v)
+{
+	conn_close(&v->c);
+	tls_peer_free(&v->tls);
+	buf_free(&v->plain);
+}
+
+static void visit_write(struct visit *v, const char *s)
+{
+	if (v->tls != NULL)
+		tls_peer_write(v->tls, slice_cstr(s), conn_out(v->c));
+	else
+		buf_add_cstr(conn_out(v->c), s);
+	conn_kick(v->c);
+}
+
 static void say(struct visit *v, const char *reply)
 {
-	if (strcmp(reply, "!") == 0)
-		conn_close(&v->c);
-	else if (reply[0] != '\0')
-		conn_writef(v->c, "%s\r\n", reply);
+	if (strcmp(reply, "!") == 0) {
+		visit_end(v);
+	} else if (reply[0] != '\0') {
+		visit_write(v, reply);
+		visit_write(v, "\r\n");
+	}
+}
+
+static void start_tls(struct visit *v)
+{
+	struct host *h = v->h;
+
+	say(v, h->starttls);
+	if (v->c != NULL && h->starttls[0] == '2' && strchr(h->starttls, '\n') == NULL)
+		v->tls = tls_peer_new(v->w->tls, h->cert, h->tls_version);
+}
+
+/* The client's bytes are in the wire; false when the visit is over. */
+static bool take_wire(struct visit *v)
+{
+	struct host *h = v->h;
+	struct slice s = buf_slice(conn_in(v->c));
+	bool ok = true;
+
+	if (h->handshake == HS_GARBAGE) {
+		tls_peer_free(&v->tls);
+		conn_writef(v->c, "500 what is this?\r\n");
+		conn_finish(&v->c);
+		return false;
+	}
+	if (h->handshake == HS_CLOSE) {
+		visit_end(v);
+		return false;
+	}
+	if (h->handshake == HS_DONE || h->handshake == HS_LATE_CLOSE) {
+		ok = tls_peer_feed(v->tls, s, &v->plain, conn_out(v->c));
+	} else if (h->handshake == HS_HALF && s.len > 5) {
+		conn_write(v->c, "\x16\x03\x03\x00\x7a\x02\x00", 7);
+	}
+	buf_consume(conn_in(v->c), s.len);
+	conn_kick(v->c);
+	if (tls_peer_is_open(v->tls) && !v->counted) {
+		v->counted = true;
+		h->handshakes++;
+		h->resumed += tls_peer_resumed(v->tls);
+		(void)snprintf(h->sni, sizeof(h->sni), "%s", tls_peer_sni(v->tls));
+	}
+	if (!ok || (h->handshake == HS_LATE_CLOSE && v->counted)) {
+		visit_end(v);
+		return false;
+	}
+	return true;
 }
 
 static void take_content(struct visit *v)
 {
-	struct buf *in = conn_in(v->c);
+	struct buf *in = visit_in(v);
 	struct slice s = buf_slice(in);
 	bool end;
 
@@ -51,10 +118,13 @@ static void command(struct visit *v, struct slice line)
 	struct host *h = v->h;
 
 	if (slice_istarts(line, "EHLO")) {
-		say(v, h->ehlo);
+		say(v, v->tls != NULL ? h->tls_ehlo : h->ehlo);
+	} else if (slice_istarts(line, "STARTTLS")) {
+		start_tls(v);
 	} else if (slice_istarts(line, "MAIL")) {
 		v->rcpts = 0;
 		h->txs++;
+		h->tls_txs += v->tls != NULL;
 		say(v, ++v->mails == h->close_mail ? "!" : h->mail);
 	} else if (slice_istarts(line, "RCPT")) {
 		say(v, h->max_rcpts != 0 && ++v->rcpts > h->max_rcpts ? "452 4.5.3 too many" : h->rcpt);
@@ -77,23 +147,23 @@ static void on_visit(void *ctx, struct conn *c, enum conn_event ev)
 	struct visit *v = ctx;
 	ptrdiff_t nl;
 
-	if (ev == CONN_EOF || ev == CONN_ERROR) {
-		conn_close(&v->c);
+	if (ev == CONN_EOF || ev == CONN_ERROR)
+		visit_end(v);
+	if (ev != CONN_DATA || v->c == NULL || (v->tls != NULL && !take_wire(v)))
 		return;
-	}
-	if (ev != CONN_DATA)
-		return;
-	while (v->c != NULL && buf_len(conn_in(c)) != 0) {
+	while (v->c != NULL && buf_len(visit_in(v)) != 0) {
+		bool tls = v->tls != NULL;
+
 		if (v->in_content) {
 			take_content(v);
 			continue;
 		}
-		nl = slice_chr(buf_slice(conn_in(c)), '\n');
+		nl = slice_chr(buf_slice(visit_in(v)), '\n');
 		if (nl < 1)
 			return;
-		command(v, slice_sub(buf_slice(conn_in(c)), 0, (size_t)nl - 1));
+		command(v, slice_sub(buf_slice(visit_in(v)), 0, (size_t)nl - 1));
 		if (v->c != NULL)
-			buf_consume(conn_in(c), (size_t)nl + 1);
+			buf_consume(tls ? &v->plain : conn_in(c), (size_t)nl + 1);
 	}
 }
 
@@ -106,7 +176,7 @@ static void on_accept(void *ctx, int fd)
 	while (v->c != NULL)
 		v++;
 	assert_true(v < w->visits + CONNS);
-	*v = (struct visit){ .w = w };
+	*v = (struct visit){ .w = w, .plain = BUF_INIT(1024 * 1024) };
 	v->c = conn_accept(w->loop, fd, &(struct conn_ops){ .event = on_visit, .ctx = v });
 	assert_non_null(v->c);
 	at = conn_local_addr(v->c);
@@ -243,7 +313,7 @@ void give_job(struct world *w, uint32_t n)
 {
 	static const char *const names[] = { "a@b.test", "b@b.test", "c@b.test", "d@b.test", "e@b.test" };
 	struct job_rcpt rcpts[5];
-	struct job job = { .msgid = 1, .token = SLICE_LIT("token"), .destination = SLICE_LIT("b.test"), .sender = SLICE_LIT("s@a.test"),
+	struct job job = { .msgid = 1, .token = SLICE_LIT("token"), .destination = slice_cstr(w->domain), .sender = SLICE_LIT("s@a.test"),
 	    .relay_off = 4, .rcpts = rcpts, .rcpts_n = n };
 
 	for (uint32_t i = 0; i < n; i++)
@@ -279,11 +349,16 @@ struct world *world_new(void)
 	w->ln = listener_new(w->loop, fd, on_accept, w);
 	for (unsigned i = 0; i < HOSTS; i++)
 		w->hosts[i] = (struct host){ .greeting = "220 mx ESMTP", .ehlo = "250-mx\r\n250 PIPELINING", .mail = "250 ok", .rcpt = "250 ok",
-		    .data = "354 go", .final = "250 2.0.0 Ok: queued", .content = BUF_INIT(65536) };
+		    .data = "354 go", .final = "250 2.0.0 Ok: queued", .starttls = "220 go",
+		    .tls_ehlo = "250-mx\r\n250-PIPELINING\r\n250 STARTTLS", .tls_version = 13, .content = BUF_INIT(65536) };
 	w->conf = (struct conf){ .hostname = "us.test", .smtp_port = ntohs(sa.sin_port), .smtp_bind_address = "", .smtp_connect_timeout = 5,
-	    .smtp_reply_timeout = 20, .smtp_final_timeout = 20, .dns_allow_local = true };
+	    .smtp_reply_timeout = 20, .smtp_final_timeout = 20, .tls_handshake_timeout = 20, .dns_allow_local = true };
 	w->mx_name[0] = "mx1.b.test";
-	w->r = remote_new(w->loop, &w->conf);
+	w->domain = "b.test";
+	w->tls = tls_peers_new();
+	w->tls_client = tls_client_new(tls_peers_ca(w->tls), "1.2");
+	assert_non_null(w->tls_client);
+	w->r = remote_new(w->loop, &w->conf, w->tls_client);
 	assert_non_null(w->r);
 	start_qmgr(w);
 	start_spoold(w);
@@ -301,7 +376,9 @@ void world_delete(struct world *w)
 	agent_free(&w->r);
 	for (unsigned i = 0; i < CONNS; i++)
 		if (w->visits[i].c != NULL)
-			conn_close(&w->visits[i].c);
+			visit_end(&w->visits[i]);
+	tls_client_free(&w->tls_client);
+	tls_peers_free(&w->tls);
 	listener_free(&w->ln);
 	turn_settle(w->loop);
 	loop_free(&w->loop);

@@ -27,7 +27,7 @@ def test():
     same(data, [b"1"], "IMAP: SEARCH finds it")
     c.logout()
     line = h.wait_for("the delivery line", lambda: re.search(
-        r"(\w+): to=<def@daum\.test>, relay=\S+, delay=\S+, delays=\S+, dsn=2\.\d\.\d, status=sent \(250 .*\)", naver.log_text()))
+        r"(\w+): to=<def@daum\.test>, relay=\S+, tls=[^,]+, delay=\S+, delays=\S+, dsn=2\.\d\.\d, status=sent \(250 .*\)", naver.log_text()))
     ok(line, "the log line has Postfix's shape")
     h.wait_for("an empty queue", lambda: line.group(1) not in naver.pabal("queue", "list").stdout)
     out = naver.pabal("trace", line.group(1)).stdout
