@@ -60,20 +60,24 @@ void client_run(struct client *c)
 
 	if (c->asked)
 		return;
+	c->srv->env.starttls = tls_server_ready(c->srv->d->tls);
 	do {
 		want = smtp_session_run(c->s, in);
 		if (smtp_session_file(c->s) != c->file)
 			client_file_drop(c);
-	} while (want != SMTP_WANT_INPUT && want != SMTP_WANT_CLOSE && !client_ask(c, want));
+	} while (want != SMTP_WANT_INPUT && want != SMTP_WANT_CLOSE && want != SMTP_WANT_TLS && !client_ask(c, want));
 	if (c->conn != NULL && buf_len(&c->out) != 0)
 		conn_write(c->conn, buf_slice(&c->out).p, buf_len(&c->out));
 	buf_reset(&c->out);
 	count_held(c, smtp_session_held(c->s));
 	if (want == SMTP_WANT_CLOSE) {
 		client_end(c);
-	} else if (want == SMTP_WANT_INPUT && (c->conn == NULL || c->eof)) {
+	} else if ((want == SMTP_WANT_INPUT || want == SMTP_WANT_TLS) && (c->conn == NULL || c->eof)) {
 		smtp_session_lost(c->s);
 		client_end(c);
+	} else if (want == SMTP_WANT_TLS) {
+		if (!conn_has_tls(c->conn))
+			conn_start_tls_server(c->conn, c->srv->d->tls);
 	} else {
 		edge_timer_nearer(&c->srv->edge, &c->timer, smtp_session_deadline(c->s), client_timer, c);
 		if (was_full && buf_len(in) < CONN_IN_MAX)
@@ -81,24 +85,59 @@ void client_run(struct client *c)
 	}
 }
 
+static struct slice binding(const struct conn *conn, enum conn_binding type, uint8_t out[CONN_BINDING_MAX])
+{
+	size_t len = 0;
+
+	return conn_tls_binding(conn, type, out, &len) == 0 ? slice_of(out, len) : slice_of(NULL, 0);
+}
+
+/* The handshake is done. */
+static void client_tls(struct client *c)
+{
+	const struct tls_info *info = conn_tls_info(c->conn);
+	uint8_t exporter[CONN_BINDING_MAX], end_point[CONN_BINDING_MAX];
+	struct smtp_tls tls = {
+		.version = info->version,
+		.cipher = info->cipher,
+		.bits = info->bits,
+		.exporter = binding(c->conn, CONN_BINDING_EXPORTER, exporter),
+		.end_point = binding(c->conn, CONN_BINDING_SERVER_END_POINT, end_point),
+		.external = info->verified ? info->mail : "",
+	};
+
+	if (smtp_session_tls_started(c->s, &tls) != 0)
+		conn_close(&c->conn);
+	else if (c->implicit_tls)
+		(void)smtp_session_greet(c->s, false);
+}
+
 static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 {
 	struct client *c = ctx;
 
-	(void)conn;
+	if (ev == CONN_ERROR && conn_tls_error(conn) != NULL)
+		log_info("SSL_accept error from unknown[%s]: %s", conn_peer_addr(conn), log_esc(slice_cstr(conn_tls_error(conn))));
 	if (ev == CONN_ERROR)
 		conn_close(&c->conn);
+	if (ev == CONN_TLS)
+		client_tls(c);
 	if (ev == CONN_EOF)
 		c->eof = true;
-	if (ev == CONN_DATA || ev == CONN_EOF || ev == CONN_ERROR)
+	if (ev == CONN_DATA || ev == CONN_EOF || ev == CONN_ERROR || ev == CONN_TLS)
 		client_run(c);
 }
 
 /* ---- new connections --------------------------------------------------------------------- */
 
-static void turn_away(struct server *srv, struct conn *conn, const char *why)
+static void turn_away(struct server *srv, struct conn *conn, bool implicit_tls, const char *why)
 {
 	log_warn("no place for unknown[%s]: %s", conn_peer_addr(conn), why);
+	if (implicit_tls) {
+		/* it would take a handshake to say so */
+		conn_close(&conn);
+		return;
+	}
 	conn_writef(conn, "421 4.7.0 %s %s, try again later\r\n", srv->env.hostname, why);
 	conn_finish(&conn);
 }
@@ -116,7 +155,9 @@ static int client_start(struct server *srv, struct client *c, enum conf_listen_s
 	c->s = smtp_session_new(&srv->env, &who, &c->out);
 	if (c->s == NULL)
 		return ERR_NOMEM;
-	(void)smtp_session_greet(c->s, early);
+	c->implicit_tls = who.implicit_tls;
+	if (!c->implicit_tls)
+		(void)smtp_session_greet(c->s, early);
 	client_run(c);
 	return 0;
 }
@@ -128,7 +169,7 @@ static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 	struct conn_ops ops = { client_event, c };
 	uint8_t byte;
 	/* RFC 5321 3.1: the client waits for the greeting */
-	bool early = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+	bool implicit_tls = conf_services[svc].tls, early = !implicit_tls && recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 	struct conn *conn = conn_accept(srv->d->loop, fd, &ops);
 	const char *why = "out of memory";
 
@@ -145,7 +186,7 @@ static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 		}
 	}
 	if (conn != NULL)
-		turn_away(srv, conn, why);
+		turn_away(srv, conn, implicit_tls, why);
 	free(c);
 }
 

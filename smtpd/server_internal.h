@@ -18,6 +18,7 @@ struct client {
 	struct smtp_session *s;
 	struct buf out;
 	struct loop_timer timer;
+	bool implicit_tls;
 	bool eof;
 	bool asked;                      /* a request is open, or it is in srv->waiting */
 	size_t held;                     /* content in memory, as counted in srv->held */

@@ -92,11 +92,6 @@ void edge_listener(struct edge *e, enum conf_listen_service svc, int fd)
 	struct edge_listener *el = NULL;
 
 	listeners_prune(e);
-	if (svc < LISTEN_COUNT && conf_services[svc].tls) {
-		log_error("service %s is not served yet", conf_services[svc].name);
-		(void)close(fd);
-		return;
-	}
 	if (svc >= LISTEN_COUNT || strcmp(conf_services[svc].role, role_name(e->d->spec->role)) != 0 || e->stopping ||
 	    e->listeners_n == EDGE_LISTENERS_MAX) {
 		(void)close(fd);

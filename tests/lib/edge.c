@@ -143,6 +143,15 @@ static int listen_loopback(uint16_t *port_r)
 	return fd;
 }
 
+void edge_listen(struct edge *e, enum conf_listen_service svc)
+{
+	struct master_listener ln = { .service = (uint8_t)svc };
+	int fd = listen_loopback(&e->port);
+
+	master_listener_encode(channel_begin(e->master), &ln);
+	channel_end(e->master, master_listener_MSG, 0, false, fd);
+}
+
 void edge_start(struct edge *e, const char *program, enum role role, enum conf_listen_service svc, const char *conf)
 {
 	struct channel_conf c = { .proto = "master", .major = PROTO_MASTER_MAJOR, .minor = PROTO_MASTER_MINOR,
@@ -150,9 +159,8 @@ void edge_start(struct edge *e, const char *program, enum role role, enum conf_l
 	    .on_close = master_closed, .ctx = e };
 	struct master_config config = { .file = SLICE_LIT("test.conf"), .text = slice_cstr(conf), .uid = (uint32_t)getuid(),
 	    .gid = (uint32_t)getgid(), .hostname = SLICE_LIT("mx.here.test"), .root = SLICE_LIT("/") };
-	struct master_listener ln = { .service = (uint8_t)svc };
 	struct master_go go = { 0 };
-	int sv[2], fd;
+	int sv[2];
 
 	e->role = role;
 	e->loop = loop_new();
@@ -164,9 +172,7 @@ void edge_start(struct edge *e, const char *program, enum role role, enum conf_l
 	IPC_SEND(e->master, master_config, 0, &config);
 	edge_peer_new(e, ROLE_SPOOLD);
 	edge_peer_new(e, ROLE_ACCOUNTD);
-	fd = listen_loopback(&e->port);
-	master_listener_encode(channel_begin(e->master), &ln);
-	channel_end(e->master, master_listener_MSG, 0, false, fd);
+	edge_listen(e, svc);
 	IPC_SEND(e->master, master_go, 0, &go);
 	edge_wait(e, &e->ready, "READY");
 }
@@ -203,6 +209,8 @@ static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 	(void)conn;
 	if (ev == CONN_EOF || ev == CONN_ERROR)
 		c->closed = true;
+	if (ev == CONN_TLS)
+		c->tls = true;
 }
 
 void edge_connect(struct edge *e, struct edge_client *c)

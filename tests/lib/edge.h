@@ -30,6 +30,8 @@ struct edge {
 /* program is below abs_top_builddir; conf is the text of pabal.conf. The fields *_handlers,
  * spool_open and ctx are set before. Fails the test when it does not come up. */
 void edge_start(struct edge *e, const char *program, enum role role, enum conf_listen_service svc, const char *conf);
+/* Another listening socket, which edge_connect() uses from now on; one set before does not change. */
+void edge_listen(struct edge *e, enum conf_listen_service svc);
 /* A new channel for the peer, as after its restart. */
 void edge_peer_new(struct edge *e, enum role role);
 /* Tells it to stop. */
@@ -43,7 +45,7 @@ void edge_wait(struct edge *e, const bool *flag, const char *what);
 struct edge_client {
 	struct edge *e;
 	struct conn *c;
-	bool closed;
+	bool closed, tls;
 };
 
 void edge_connect(struct edge *e, struct edge_client *c);

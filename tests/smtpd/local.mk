@@ -17,6 +17,13 @@ UNIT_TESTS += tests/smtpd/test-submit
 tests_smtpd_test_submit_SOURCES = %D%/test-submit.c $(SMTPD_ROWS)
 tests_smtpd_test_submit_LDADD = $(SMTPD_TEST_LIBS)
 
+SMTPD_FIXTURE = tests/smtpd/fixture.c tests/smtpd/fixture.h tests/smtpd/dialogue.c tests/smtpd/dialogue.h tests/lib/edge.c tests/lib/edge.h
+SMTPD_FIXTURE_LIBS = smtpd/libsmtpd.a common/sasl/libsaslserver.a common/mail/libmail.a $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)
+
 UNIT_TESTS += tests/smtpd/test-server
-tests_smtpd_test_server_SOURCES = %D%/test-server.c %D%/dialogue.c %D%/dialogue.h tests/lib/edge.c tests/lib/edge.h
-tests_smtpd_test_server_LDADD = smtpd/libsmtpd.a common/sasl/libsaslserver.a common/mail/libmail.a $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)
+tests_smtpd_test_server_SOURCES = %D%/test-server.c $(SMTPD_FIXTURE)
+tests_smtpd_test_server_LDADD = $(SMTPD_FIXTURE_LIBS)
+
+UNIT_TESTS += tests/smtpd/test-tls
+tests_smtpd_test_tls_SOURCES = %D%/test-tls.c $(SMTPD_FIXTURE) tests/lib/edge_keyd.c tests/lib/edge_keyd.h tests/lib/tls.c tests/lib/tls.h
+tests_smtpd_test_tls_LDADD = $(SMTPD_FIXTURE_LIBS)
