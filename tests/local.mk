@@ -11,6 +11,7 @@ include $(top_srcdir)/tests/master/local.mk
 include $(top_srcdir)/tests/spool/local.mk
 include $(top_srcdir)/tests/accountd/local.mk
 include $(top_srcdir)/tests/dnsd/local.mk
+include $(top_srcdir)/tests/keyd/local.mk
 include $(top_srcdir)/tests/smtpd/local.mk
 include $(top_srcdir)/tests/qmgr/local.mk
 include $(top_srcdir)/tests/deliver/local.mk

@@ -103,3 +103,13 @@ FUZZ_TARGETS += tests/fuzz/fuzz-sasl
 tests_fuzz_fuzz_sasl_SOURCES = %D%/fuzz-sasl.c
 tests_fuzz_fuzz_sasl_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_sasl_LDADD = $(FUZZ_MAIN) common/sasl/libsaslserver.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-key-sign
+tests_fuzz_fuzz_key_sign_SOURCES = %D%/fuzz-key-sign.c tests/keyd/texts.h
+tests_fuzz_fuzz_key_sign_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_key_sign_LDADD = $(FUZZ_MAIN) $(KEYD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-key-pem
+tests_fuzz_fuzz_key_pem_SOURCES = %D%/fuzz-key-pem.c
+tests_fuzz_fuzz_key_pem_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_key_pem_LDADD = $(FUZZ_MAIN) $(KEYD_LIBS)
