@@ -1,9 +1,9 @@
 # What is made at installation beside the programs: from templates, with the directories of this build.
-EXTRA_DIST += %D%/install-deps %D%/manifest.in %D%/setup.in %D%/pabal.service.in %D%/pabal.init.in
+EXTRA_DIST += %D%/install-deps %D%/acme-hook.in %D%/manifest.in %D%/setup.in %D%/pabal.service.in %D%/pabal.init.in
 dist_doc_DATA = %D%/pabal.conf.example
-pkglibexec_SCRIPTS = contrib/setup
+pkglibexec_SCRIPTS = contrib/setup contrib/acme-hook
 pkgdata_DATA = contrib/manifest
-CONTRIB_BUILT = contrib/manifest contrib/setup contrib/pabal.service contrib/init/pabal \
+CONTRIB_BUILT = contrib/manifest contrib/setup contrib/acme-hook contrib/pabal.service contrib/init/pabal \
 	contrib/sysusers.d/pabal.conf contrib/tmpfiles.d/pabal.conf
 noinst_DATA = $(CONTRIB_BUILT)
 CLEANFILES += $(CONTRIB_BUILT)
@@ -29,6 +29,8 @@ contrib/manifest: $(srcdir)/contrib/manifest.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(CONTRIB_EDIT) $(srcdir)/contrib/manifest.in > $@.tmp && mv $@.tmp $@
 contrib/setup: $(srcdir)/contrib/setup.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(CONTRIB_EDIT) $(srcdir)/contrib/setup.in > $@.tmp && chmod +x $@.tmp && mv $@.tmp $@
+contrib/acme-hook: $(srcdir)/contrib/acme-hook.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(CONTRIB_EDIT) $(srcdir)/contrib/acme-hook.in > $@.tmp && chmod +x $@.tmp && mv $@.tmp $@
 contrib/pabal.service: $(srcdir)/contrib/pabal.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) $(@D) && $(CONTRIB_EDIT) $(srcdir)/contrib/pabal.service.in > $@.tmp && mv $@.tmp $@
 contrib/init/pabal: $(srcdir)/contrib/pabal.init.in Makefile

@@ -5,5 +5,5 @@ tests_control_test_control_SOURCES = %D%/test-control.c
 tests_control_test_control_LDADD = $(CONTROL_LIBS) $(UNIT_LIBS)
 
 # The command against a running system.
-TESTS += tests/control/pabal.py
-EXTRA_DIST += tests/control/pabal.py
+TESTS += tests/control/pabal.py tests/control/cert.py
+EXTRA_DIST += tests/control/pabal.py tests/control/cert.py
