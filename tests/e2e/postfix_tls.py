@@ -1,7 +1,9 @@
-"""A real Postfix as TLS peer: what Pabal's policies make of its certificates."""
+"""A real Postfix as TLS peer: Pabal's policies meet its certificates, its policies those of Pabal."""
 import glob
 import re
 import shutil
+import smtplib
+import subprocess
 import harness as h
 from harness import ok, same
 from postfix_peer import start_postfix
@@ -26,6 +28,7 @@ def line_of(daum, domain, status):
 
 
 def to_postfix(ca):
+    """Pabal sends: every policy."""
     pf, plain, ours = h.address(0), h.address(1), h.address(2)
     cert, key = ca.issue("mx.postfix.test")
     domains = ["%s.test" % n for n in ("postfix", "good", "named", "wrong", "never", "bare", "strict")]
@@ -63,8 +66,48 @@ tls_policy = strict.test encrypt
     same(daum.stop(), 0, "it stops in order")
 
 
+def from_postfix(ca):
+    """Postfix sends: with any certificate, then only with a good one, which Pabal is given meanwhile."""
+    pf, ours = h.address(3), h.address(4)
+    d = start_postfix(pf, ours, main="smtpd_tls_security_level = none\nsmtp_tls_security_level = encrypt\nsmtp_tls_loglevel = 1\n"
+                      "smtp_tls_CAfile = %s\n" % ca.cert)
+    etc = d + "/etc"
+    daum = h.System("daum2", "daum.test", ours).start().setup("def")
+
+    def send(subject):
+        with smtplib.SMTP(pf, 2525) as c:
+            c.sendmail("ghi@postfix.test", ["def@daum.test"], h.letter("ghi@postfix.test", "def@daum.test", subject=subject))
+
+    def log():
+        with open(d + "/log", errors="replace") as f:
+            return f.read()
+
+    send("any certificate")
+    got = daum.wait_messages("def", 1)[0]
+    ok(re.search(rb"Received: from mx\.postfix\.test .*?with ESMTPS", got, re.S), "Postfix with encrypt: it came over TLS", got)
+    ok("Untrusted TLS connection established to %s" % ours in log(), "the first certificate is one that nobody vouches for", log())
+    subprocess.run(["postconf", "-c", etc, "-e", "smtp_tls_policy_maps = inline:{ { [%s]:2525 = secure match=mx.daum.test } }" % ours],
+                   check=True)
+    subprocess.run(["postfix", "-c", etc, "reload"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    send("a good certificate")
+    h.wait_for("Postfix to refuse the certificate", lambda: re.search(r"status=deferred \(Server certificate not (trusted|verified)\)", log()))
+    same(daum.count("def"), 1, "Postfix with secure: not with that one")
+    chain, key = ca.issue("mx.daum.test")
+    daum.pabal("cert", "install", chain, key)
+
+    def flushed():
+        subprocess.run(["postqueue", "-c", etc, "-f"], check=False)
+        return daum.count("def") == 2
+    h.wait_for("the letter after the certificate was installed", flushed)
+    ok("Verified TLS connection established to %s" % ours in log(), "and at once with the new one", log())
+    ok(b"ESMTPS" in daum.messages("def")[1], "over TLS")
+    same(daum.stop(), 0, "it stops in order")
+
+
 def test():
-    to_postfix(h.Authority())
+    ca = h.Authority()
+    to_postfix(ca)
+    from_postfix(ca)
 
 
 if not h.ROOT or not shutil.which("postfix"):
