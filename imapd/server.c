@@ -22,6 +22,7 @@ struct client {
 	struct loop_timer timer;
 	struct loop_task again, end;
 	bool over, abort, paused;
+	struct edge_tls tls;            /* after the handshake */
 };
 
 struct server {
@@ -89,7 +90,7 @@ static void client_run(void *ctx)
 {
 	struct client *c = ctx;
 
-	if (!c->over)
+	if (!c->over && c->s != NULL)
 		imap_session_run(c->s);
 }
 
@@ -130,6 +131,32 @@ static void client_ran(void *ctx)
 		client_pace(c);
 }
 
+static bool client_start(struct client *c, const struct edge_tls *tls);
+
+/* Of port 993 the session begins here, of the others it goes on. */
+static void client_tls(struct client *c)
+{
+	edge_tls_get(c->conn, &c->tls);
+	if (c->s != NULL)
+		imap_session_tls_started(c->s, &c->tls);
+	else if (!client_start(c, &c->tls))
+		client_over(c, true);
+}
+
+static void client_start_tls(void *ctx)
+{
+	struct client *c = ctx;
+
+	conn_start_tls_server(c->conn, c->srv->d->tls);
+}
+
+static void client_error(struct client *c)
+{
+	if (conn_tls_error(c->conn) != NULL)
+		log_info("client=%s, TLS: %s", conn_peer_addr(c->conn), conn_tls_error(c->conn));
+	client_over(c, true);
+}
+
 static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 {
 	struct client *c = ctx;
@@ -137,39 +164,49 @@ static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 	(void)conn;
 	if (c->over)
 		return;
+	c->srv->env.starttls = tls_server_ready(c->srv->d->tls);
 	switch (ev) {
 	case CONN_DATA:
 	case CONN_DRAIN:
 		client_run(c);
 		break;
 	case CONN_EOF:
-		imap_session_eof(c->s);
+		if (c->s != NULL)
+			imap_session_eof(c->s);
+		else
+			client_over(c, true);
 		break;
 	case CONN_TIMEOUT:
-		imap_session_bye(c->s, "Nothing was heard for too long");
+		if (c->s != NULL)
+			imap_session_bye(c->s, "Nothing was heard for too long");
+		else
+			client_over(c, true);
 		break;
 	case CONN_ERROR:
-		client_over(c, true);
+		client_error(c);
+		break;
+	case CONN_TLS:
+		client_tls(c);
 		break;
 	case CONN_CONNECTED:
-	case CONN_TLS:
 		break;
 	}
 }
 
 /* ---- new connections ------------------------------------------------------------------ */
 
-static void turn_away(struct conn *conn, const char *why)
+static void turn_away(struct conn *conn, const char *why, bool tls)
 {
 	log_warn("no place for client=%s: %s", conn_peer_addr(conn), why);
-	conn_writef(conn, "* BYE [UNAVAILABLE] %s, try again later\r\n", why);
+	if (!tls)
+		conn_writef(conn, "* BYE [UNAVAILABLE] %s, try again later\r\n", why);
 	conn_finish(&conn);
 }
 
-static bool client_start(struct client *c)
+static bool client_start(struct client *c, const struct edge_tls *tls)
 {
 	struct imap_host host = { .in = conn_in(c->conn), .out = conn_out(c->conn), .peer = conn_peer_addr(c->conn),
-		.loopback = conn_peer_is_loopback(c->conn), .again = client_again, .timer = client_timer_set,
+		.loopback = conn_peer_is_loopback(c->conn), .tls = tls, .start_tls = client_start_tls, .again = client_again, .timer = client_timer_set,
 		.ran = client_ran, .over = client_over, .ctx = c };
 
 	conn_set_timeout(c->conn, c->srv->d->conf->imap_timeout * MS_PER_S);
@@ -180,7 +217,6 @@ static bool client_start(struct client *c)
 static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 {
 	struct server *srv = ctx;
-	(void)svc;
 	struct client *c = calloc(1, sizeof(*c));
 	struct conn_ops ops = { client_event, c };
 	struct conn *conn = conn_accept(srv->d->loop, fd, &ops);
@@ -192,13 +228,16 @@ static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 		return;
 	}
 	if (edge_enter(&srv->edge, &c->at, conn_peer_addr(conn), c, &why) != 0) {
-		turn_away(conn, why);
+		turn_away(conn, why, conf_services[svc].tls);
 		free(c);
 		return;
 	}
 	c->srv = srv;
 	c->conn = conn;
-	if (!client_start(c)) {
+	srv->env.starttls = tls_server_ready(srv->d->tls);
+	if (conf_services[svc].tls) {
+		client_start_tls(c);
+	} else if (!client_start(c, NULL)) {
 		client_over(c, true);
 		log_error("no memory for client=%s", conn_peer_addr(conn));
 	}
@@ -292,6 +331,8 @@ static void client_stop(void *ctx)
 
 	if (c->s != NULL)
 		imap_session_stop(c->s);
+	else
+		client_over(c, true);   /* in the middle of a handshake */
 }
 
 static void server_stop(struct daemon *d)

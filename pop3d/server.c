@@ -51,12 +51,23 @@ static bool client_flush(struct client *c, bool force)
 	return true;
 }
 
+/* Under way until CONN_TLS; nothing is read before. */
+static void client_start_tls(struct client *c)
+{
+	if (c->tls_begun || c->conn == NULL)
+		return;
+	c->tls_begun = true;
+	(void)client_flush(c, true);
+	conn_start_tls_server(c->conn, c->srv->d->tls);
+}
+
 void client_run(struct client *c)
 {
 	struct buf none = BUF_INIT(0), *in = c->conn != NULL ? conn_in(c->conn) : &none;
 	bool was_full = buf_len(in) >= CONN_IN_MAX, again = !c->asked, over;
 	enum pop3_want want = POP3_WANT_BODY;
 
+	c->srv->env.starttls = tls_server_ready(c->srv->d->tls);
 	(void)client_flush(c, false);
 	while (again) {
 		want = pop3_session_run(c->s, in);
@@ -66,7 +77,9 @@ void client_run(struct client *c)
 		else if (want != POP3_WANT_DRAIN)
 			backend_body_close(c);
 	}
-	over = want == POP3_WANT_INPUT && (c->conn == NULL || c->eof);
+	if (want == POP3_WANT_TLS)
+		client_start_tls(c);
+	over = (want == POP3_WANT_INPUT || want == POP3_WANT_TLS) && (c->conn == NULL || c->eof);
 	if (over)
 		pop3_session_lost(c->s);
 	if (over || want == POP3_WANT_CLOSE) {
@@ -83,9 +96,15 @@ static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 {
 	struct client *c = ctx;
 
-	(void)conn;
-	if (ev == CONN_ERROR)
+	if (ev == CONN_ERROR) {
+		if (conn_tls_error(conn) != NULL)
+			log_info("TLS with [%s]: %s", conn_peer_addr(conn), conn_tls_error(conn));
 		conn_close(&c->conn);
+	}
+	if (ev == CONN_TLS) {
+		edge_tls_get(conn, &c->tls);
+		(void)pop3_session_tls_started(c->s, &c->tls);
+	}
 	if (ev == CONN_EOF)
 		c->eof = true;
 	if (ev != CONN_TIMEOUT)
@@ -94,9 +113,9 @@ static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 
 /* ---- new connections ------------------------------------------------------------- */
 
-static int client_start(struct server *srv, struct client *c)
+static int client_start(struct server *srv, struct client *c, bool implicit_tls)
 {
-	struct pop3_client who = { .addr = conn_peer_addr(c->conn),
+	struct pop3_client who = { .addr = conn_peer_addr(c->conn), .implicit_tls = implicit_tls,
 	    .plaintext = srv->d->conf->allow_plaintext_login && conn_peer_is_loopback(c->conn) };
 
 	c->s = pop3_session_new(&srv->env, &who, &c->out);
@@ -110,7 +129,6 @@ static int client_start(struct server *srv, struct client *c)
 static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 {
 	struct server *srv = ctx;
-	(void)svc;
 	struct client *c = calloc(1, sizeof(*c));
 	struct conn_ops ops = { client_event, c };
 	struct conn *conn = conn_accept(srv->d->loop, fd, &ops);
@@ -123,14 +141,15 @@ static void server_accept(void *ctx, enum conf_listen_service svc, int fd)
 		c->out = BUF_INIT(OUT_MAX);
 		if (edge_enter(&srv->edge, &c->at, conn_peer_addr(conn), c, &why) == 0) {
 			why = "out of memory";
-			if (client_start(srv, c) == 0)
+			if (client_start(srv, c, conf_services[svc].tls) == 0)
 				return;
 			edge_leave(&srv->edge, &c->at);
 		}
 	}
 	if (conn != NULL) {
 		log_warn("no place for [%s]: %s", conn_peer_addr(conn), why);
-		conn_writef(conn, "-ERR [SYS/TEMP] %s, try again later\r\n", why);
+		if (!conf_services[svc].tls)
+			conn_writef(conn, "-ERR [SYS/TEMP] %s, try again later\r\n", why);
 		conn_finish(&conn);
 	}
 	free(c);

@@ -14,7 +14,7 @@ common_daemon_libdaemon_a_SOURCES = \
 	%D%/conn_tls.c %D%/conn_tls_private.h \
 	%D%/control_path.h \
 	%D%/daemon.c %D%/daemon.h \
-	%D%/edge.c %D%/edge.h %D%/edgetls.h \
+	%D%/edge.c %D%/edge.h %D%/edgetls.c %D%/edgetls.h \
 	%D%/listener.c \
 	%D%/places.c %D%/places.h \
 	%D%/sandbox.c %D%/sandbox.h %D%/sandbox_linux.h \
