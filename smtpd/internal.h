@@ -43,7 +43,6 @@ struct smtp_tx {
 struct smtp_auth {
 	struct sasl *sasl;
 	struct sasl_conf conf;
-	char host[256];
 	uint64_t since_ms;
 };
 
@@ -63,7 +62,7 @@ struct smtp_session {
 	bool line_begun;             /* the first byte of this line has been looked at */
 	bool esmtp;
 	char helo[256];              /* empty: not said */
-	struct smtp_tls tls;         /* texts in arena; version NULL: no TLS */
+	struct edge_tls tls;         /* texts in arena; version NULL: no TLS */
 	struct smtp_auth *auth;
 	const char *user;            /* who has logged in; in arena, NULL: nobody */
 	const char *mechanism;

@@ -85,27 +85,12 @@ void client_run(struct client *c)
 	}
 }
 
-static struct slice binding(const struct conn *conn, enum conn_binding type, uint8_t out[CONN_BINDING_MAX])
-{
-	size_t len = 0;
-
-	return conn_tls_binding(conn, type, out, &len) == 0 ? slice_of(out, len) : slice_of(NULL, 0);
-}
-
 /* The handshake is done. */
 static void client_tls(struct client *c)
 {
-	const struct tls_info *info = conn_tls_info(c->conn);
-	uint8_t exporter[CONN_BINDING_MAX], end_point[CONN_BINDING_MAX];
-	struct smtp_tls tls = {
-		.version = info->version,
-		.cipher = info->cipher,
-		.bits = info->bits,
-		.exporter = binding(c->conn, CONN_BINDING_EXPORTER, exporter),
-		.end_point = binding(c->conn, CONN_BINDING_SERVER_END_POINT, end_point),
-		.external = info->verified ? info->mail : "",
-	};
+	struct edge_tls tls;
 
+	edge_tls_get(c->conn, &tls);
 	if (smtp_session_tls_started(c->s, &tls) != 0)
 		conn_close(&c->conn);
 	else if (c->implicit_tls)
@@ -117,7 +102,7 @@ static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 	struct client *c = ctx;
 
 	if (ev == CONN_ERROR && conn_tls_error(conn) != NULL)
-		log_info("SSL_accept error from unknown[%s]: %s", conn_peer_addr(conn), log_esc(slice_cstr(conn_tls_error(conn))));
+		log_info("SSL_accept error from unknown[%s]: %s", conn_peer_addr(conn), conn_tls_error(conn));
 	if (ev == CONN_ERROR)
 		conn_close(&c->conn);
 	if (ev == CONN_TLS)

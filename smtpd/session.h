@@ -2,6 +2,7 @@
 #define PABAL_SMTPD_SESSION_H
 
 #include "common/base/buf.h"
+#include "common/daemon/edgetls.h"
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_spool.h"
 
@@ -45,14 +46,6 @@ struct smtp_client {
 	bool loopback;
 };
 
-/* What the owner knows after a handshake. Copied. */
-struct smtp_tls {
-	const char *version, *cipher;    /* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */
-	unsigned bits;
-	struct slice exporter, end_point;/* channel bindings, empty: none */
-	const char *external;            /* the address in the client's certificate if that was verified, or "" */
-};
-
 enum smtp_want {
 	SMTP_WANT_INPUT,         /* more bytes, then smtp_session_run() */
 	SMTP_WANT_TLS,           /* send the output, drop all input that is there, do a handshake, then ..._tls_started() */
@@ -86,8 +79,8 @@ enum smtp_want smtp_session_timeout(struct smtp_session *s);
 
 /* The answers. After each: smtp_session_run() again. */
 /* The handshake is done: what the client said before is forgotten (RFC 3207 4.2), its login too. With implicit_tls
- * smtp_session_greet() follows. ERR_NOMEM: close. A handshake that failed has no answer: the connection is over. */
-int smtp_session_tls_started(struct smtp_session *s, const struct smtp_tls *tls) MUST_CHECK;
+ * smtp_session_greet() follows. The facts are copied. ERR_NOMEM: close. A handshake that failed has no answer: the connection is over. */
+int smtp_session_tls_started(struct smtp_session *s, const struct edge_tls *tls) MUST_CHECK;
 /* Good until ..._login_done(), which wipes its secret. */
 const struct account_login *smtp_session_login(const struct smtp_session *s);
 /* As sasl_answer(): r 0 and m an account_logged_in or account_scram by type; or r negative. */

@@ -24,12 +24,12 @@ void smtp_auth_conf(const struct smtp_session *s, struct sasl_conf *conf_r)
 	*conf_r = (struct sasl_conf){
 		.service = "smtp",
 		.addr = s->client.addr,
-		.host = s->env->hostname,
+		.host = s->tls.sni,    /* the client's name for us: hostname may be another */
 		.tls = s->tls.version != NULL,
 		.plaintext = true,
 		.oauth = s->env->oauth,
-		.exporter = s->tls.exporter,
-		.end_point = s->tls.end_point,
+		.exporter = edge_tls_exporter(&s->tls),
+		.end_point = edge_tls_end_point(&s->tls),
 		.external = slice_cstr(s->tls.external),
 	};
 }
@@ -163,9 +163,6 @@ SMTP_HANDLER(smtp_act_auth)
 	if (s->auth != NULL) {
 		s->auth->since_ms = clock_mono_ms();
 		smtp_auth_conf(s, &s->auth->conf);
-		/* the configuration may change within the exchange */
-		if (slice_to_cstr(slice_cstr(s->env->hostname), s->auth->host, sizeof(s->auth->host)) == 0)
-			s->auth->conf.host = s->auth->host;
 		r = sasl_start(&s->auth->sasl, &s->auth->conf, args->auth.mechanism, args->auth.initial, &step);
 	}
 	if (r == 0)

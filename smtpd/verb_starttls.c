@@ -28,25 +28,22 @@ SMTP_HANDLER(smtp_act_starttls)
 	return SMTP_TLS;
 }
 
-/* Copies into the session's arena. */
-static int keep(struct smtp_session *s, const struct smtp_tls *tls)
+/* The session may outlive the connection, whose texts these are. */
+static int keep(struct smtp_session *s, const struct edge_tls *tls)
 {
-	struct smtp_tls t = {
-		.version = arena_cstr(s->arena, slice_cstr(tls->version)),
-		.cipher = arena_cstr(s->arena, slice_cstr(tls->cipher)),
-		.external = arena_cstr(s->arena, slice_cstr(tls->external)),
-		.bits = tls->bits,
-		.exporter = arena_dup(s->arena, tls->exporter),
-		.end_point = arena_dup(s->arena, tls->end_point),
-	};
+	struct edge_tls t = *tls;
 
-	if (t.version == NULL || t.cipher == NULL || t.external == NULL || t.exporter.p == NULL || t.end_point.p == NULL)
+	t.version = arena_cstr(s->arena, slice_cstr(tls->version));
+	t.cipher = arena_cstr(s->arena, slice_cstr(tls->cipher));
+	t.external = arena_cstr(s->arena, slice_cstr(tls->external));
+	t.sni = arena_cstr(s->arena, slice_cstr(tls->sni));
+	if (t.version == NULL || t.cipher == NULL || t.external == NULL || t.sni == NULL)
 		return ERR_NOMEM;
 	s->tls = t;
 	return 0;
 }
 
-int smtp_session_tls_started(struct smtp_session *s, const struct smtp_tls *tls)
+int smtp_session_tls_started(struct smtp_session *s, const struct edge_tls *tls)
 {
 	smtp_session_taken(s, SMTP_WANT_TLS);
 	if (keep(s, tls) != 0)

@@ -9,7 +9,8 @@
  * machine without sockets, and a test can make them up. The texts are those of the connection, never NULL.
  */
 struct edge_tls {
-	const char *version;            /* "TLSv1.3" */
+	const char *version, *cipher;   /* "TLSv1.3", "TLS_AES_256_GCM_SHA384" */
+	unsigned bits;                  /* of the cipher */
 	const char *sni;                /* the name that the client asked for, or "" */
 	const char *external;           /* the address in the client's certificate if that was verified, or "" */
 	/* channel bindings; length 0: there is none of that type */

@@ -73,7 +73,7 @@ static void run(struct fake *f, struct slice in, size_t step, unsigned service)
 		fake_submission(f);
 	} else if (service == 2) {
 		f->env.oauth = true;
-		f->tls.exporter = SLICE_LIT("0123456789abcdef0123456789abcdef");
+		f->tls.exporter_len = 32;
 		f->tls.external = "u@here.test";
 		fake_submissions(f);
 	} else if (service == 3) {

@@ -39,7 +39,7 @@ void fake_init(struct fake *f)
 		.hop_limit = 5, .timeout_ms = 300000, .data_timeout_ms = 600000, .inline_limit = 1000,
 		.login_timeout_ms = 60000, .spool = SMTP_SPOOL_OPEN,
 	};
-	f->tls = (struct smtp_tls){ .version = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .bits = 256, .external = "" };
+	f->tls = (struct edge_tls){ .version = "TLSv1.3", .cipher = "TLS_AES_256_GCM_SHA384", .bits = 256, .sni = "", .external = "" };
 	f->client = (struct smtp_client){ .addr = "192.0.2.9" };
 	f->in = BUF_INIT(64 * 1024);
 	f->out = BUF_INIT(1024 * 1024);

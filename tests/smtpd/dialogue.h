@@ -23,7 +23,7 @@ struct fake {
 	int file_r, write_r, accept_r;  /* what spoold answers, 0: well */
 	bool dies_at_end;               /* spoold, and is back at once: the file is gone when it is sent */
 	bool hold_lookup, hold_login;   /* accountd keeps its answers back */
-	struct smtp_tls tls;            /* what a handshake gives */
+	struct edge_tls tls;            /* what a handshake gives */
 	bool hold_tls;
 	unsigned handshakes, logins, senders;    /* asked for */
 	struct buf file;                /* what was written to the body file */

@@ -58,7 +58,7 @@ static void not_loopback(struct fake *f)
 static void everything(struct fake *f)
 {
 	f->env.oauth = true;
-	f->tls.exporter = SLICE_LIT("0123456789abcdef0123456789abcdef");
+	f->tls.exporter_len = 32;
 	f->tls.external = "u@here.test";
 	fake_submissions(f);
 }
