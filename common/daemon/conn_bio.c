@@ -21,7 +21,7 @@ const char *conn_tls_head_judge(const struct conn_tls *t)
 	if (t->head_n >= 2 && h[1] != 3)
 		return "wrong version number";
 	if (t->head_n == CONN_TLS_HEAD && (record < 4 || h[5] != SSL3_MT_CLIENT_HELLO))
-		return "this is not a ClientHello";
+		return "there is no ClientHello";
 	return t->head_n == CONN_TLS_HEAD && hello > HELLO_MAX ? "the ClientHello is too large" : NULL;
 }
 

@@ -32,9 +32,9 @@ static void sign_reply(void *ctx, int r, struct ipc_msg *m)
 			t->sign = SIGN_DONE;
 		}
 	} else if (r == 0 && IPC_DECODE(m, key_fail, NULL, &fail) == 0) {
-		log_warn("keyd does not sign: %s", log_esc(fail.text));
+		tls_server_complain(t->server, "says ", log_esc(fail.text));
 	} else {
-		log_warn("keyd has not signed: %s", r != 0 ? err_str(r) : "wrong answer");
+		tls_server_complain(t->server, r == ERR_TIMEOUT ? "is too slow" : r != 0 ? "has gone" : "gives a wrong answer", "");
 	}
 	if (!t->c->broken)
 		loop_task_add(t->c->loop, &t->task, handshake_go, t->c);
@@ -46,7 +46,7 @@ static int sign_ask(struct conn_tls *t, const uint8_t id[KEY_ID_SIZE], uint16_t 
 	struct channel *ch = tls_server_keyd(t->server);
 
 	if (ch == NULL) {
-		tls_server_keyd_missed(t->server);
+		tls_server_complain(t->server, "is not there", "");
 		return ERR_CLOSED;
 	}
 	if (text.len > KEY_TEXT_MAX)

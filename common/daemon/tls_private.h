@@ -44,8 +44,8 @@ int conn_tls_sign(const uint8_t id[KEY_ID_SIZE], uint16_t scheme, struct slice t
 SSL *tls_server_ssl(struct tls_server *t, const char **why_r);
 uint64_t tls_server_handshake_ms(const struct tls_server *t);
 struct channel *tls_server_keyd(struct tls_server *t);
-/* A handshake failed because keyd is not there: says so, not too often. */
-void tls_server_keyd_missed(struct tls_server *t);
+/* A handshake failed because of keyd: says so, not too often. */
+void tls_server_complain(struct tls_server *t, const char *what, const char *detail);
 /* The handshakes that found all ASYNC jobs taken; goes on with the first by its task. */
 struct tls_waiter {
 	TAILQ_ENTRY(tls_waiter) entry;

@@ -10,14 +10,15 @@
 enum {
 	NAME_MAX_LEN = 255,
 	SIGNING_MAX = 256,              /* handshakes that wait for keyd, each with a stack of 32 KiB; others queue */
-	MISSED_LOG_MS = 10 * 1000,
+	COMPLAIN_MS = 10 * 1000,
+	WAKE_TURN = 64,
 	DECODE_MAX = 16 * 1024 * 1024,
 };
 
 struct tls_server {
 	struct loop *loop;
 	char service[32], min_version[4], client_ca[1024];
-	uint64_t handshake_ms, missed_ms;
+	uint64_t handshake_ms, complained_ms;
 	struct channel *keyd;
 	struct tls_tickets *tickets;
 	struct tls_sites *sites;
@@ -25,7 +26,7 @@ struct tls_server {
 	STACK_OF(X509_NAME) *client_names;
 	TAILQ_HEAD(, tls_waiter) waiters;
 	struct loop_task wake_task;
-	bool missed;
+	bool complained, starved, waking;
 };
 
 /* ---- names and protocols -------------------------------------------------------------- */
@@ -190,7 +191,7 @@ void tls_server_keyd_open(struct daemon *d, struct channel *ch)
 	if (d->tls == NULL)
 		return;
 	d->tls->keyd = ch;
-	d->tls->missed = false;
+	d->tls->complained = false;
 }
 
 /* The channel has answered what was open on it: those handshakes have failed already. */
@@ -206,15 +207,15 @@ struct channel *tls_server_keyd(struct tls_server *t)
 	return t->keyd != NULL && channel_is_open(t->keyd) ? t->keyd : NULL;
 }
 
-void tls_server_keyd_missed(struct tls_server *t)
+void tls_server_complain(struct tls_server *t, const char *what, const char *detail)
 {
 	uint64_t now = clock_mono_ms();
 
-	if (t->missed && now - t->missed_ms < MISSED_LOG_MS)
+	if (t->complained && now - t->complained_ms < COMPLAIN_MS)
 		return;
-	t->missed = true;
-	t->missed_ms = now;
-	log_warn("keyd is not there: TLS handshakes fail");
+	t->complained = true;
+	t->complained_ms = now;
+	log_warn("TLS handshakes fail: keyd %s%s", what, detail);
 }
 
 /* ---- handshakes that wait for a job ------------------------------------------------------ */
@@ -222,12 +223,17 @@ void tls_server_keyd_missed(struct tls_server *t)
 static void wake(void *ctx)
 {
 	struct tls_server *t = ctx;
-	struct tls_waiter *w = TAILQ_FIRST(&t->waiters);
+	struct tls_waiter *w;
 
-	if (w == NULL)
-		return;
-	tls_server_unwait(t, w);
-	w->fn(w);
+	t->starved = false;
+	t->waking = true;
+	for (int i = 0; i < WAKE_TURN && !t->starved && (w = TAILQ_FIRST(&t->waiters)) != NULL; i++) {
+		tls_server_unwait(t, w);
+		w->fn(w);
+	}
+	t->waking = false;
+	if (!t->starved)
+		tls_server_job_free(t);
 }
 
 void tls_server_wait(struct tls_server *t, struct tls_waiter *w)
@@ -235,7 +241,11 @@ void tls_server_wait(struct tls_server *t, struct tls_waiter *w)
 	if (w->queued)
 		return;
 	w->queued = true;
-	TAILQ_INSERT_TAIL(&t->waiters, w, entry);
+	t->starved = true;
+	if (t->waking)
+		TAILQ_INSERT_HEAD(&t->waiters, w, entry);       /* its turn it is still */
+	else
+		TAILQ_INSERT_TAIL(&t->waiters, w, entry);
 }
 
 void tls_server_unwait(struct tls_server *t, struct tls_waiter *w)

@@ -34,3 +34,11 @@ tests_daemon_cell_probe_LDADD = $(DAEMON_LIBS) $(SYS_LIBS)
 UNIT_TESTS += tests/daemon/test-tls
 tests_daemon_test_tls_SOURCES = %D%/test-tls.c tests/lib/tls.c tests/lib/tls.h
 tests_daemon_test_tls_LDADD = $(DAEMON_TEST_LIBS)
+
+UNIT_TESTS += tests/daemon/test-tls-wire
+tests_daemon_test_tls_wire_SOURCES = %D%/test-tls-wire.c tests/lib/tls.c tests/lib/tls.h
+tests_daemon_test_tls_wire_LDADD = $(DAEMON_TEST_LIBS)
+
+UNIT_TESTS += tests/daemon/test-tls-client
+tests_daemon_test_tls_client_SOURCES = %D%/test-tls-client.c tests/lib/tls.c tests/lib/tls.h
+tests_daemon_test_tls_client_LDADD = $(DAEMON_TEST_LIBS)
