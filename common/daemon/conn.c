@@ -26,6 +26,16 @@ static void conn_linger(struct conn *c);
 
 static bool in_full(const struct conn *c) { return buf_len(&c->in) >= CONN_IN_MAX; }
 
+/* An idle connection keeps no buffers. errno stays. */
+static void spare(struct buf *b)
+{
+	int e = errno;
+
+	if (buf_len(b) == 0 && buf_err(b) == 0)
+		buf_free(b);
+	errno = e;
+}
+
 void conn_watch(struct conn *c)
 {
 	unsigned ev = 0;
@@ -254,8 +264,10 @@ static ssize_t conn_take(struct conn *c, size_t *got_r)
 			return -1;
 		}
 		n = c->tls != NULL ? conn_tls_recv(c, p, READ_CHUNK) : recv(c->fd, p, READ_CHUNK, 0);
-		if (n <= 0)
+		if (n <= 0) {
+			spare(&c->in);
 			return n;
+		}
 		buf_commit(&c->in, (size_t)n);
 		*got_r += (size_t)n;
 	} while (c->tls != NULL && !in_full(c) && conn_tls_pending(c));
@@ -280,6 +292,7 @@ static bool conn_read(struct conn *c)
 			return false;
 		if (c->broken)
 			return true;
+		spare(&c->in);
 	}
 	if (n == 0)
 		return conn_tell(c, CONN_EOF);
@@ -417,6 +430,7 @@ static void conn_flush(void *ctx)
 	}
 	if (sent)
 		conn_touch(c);
+	spare(&c->out);
 	if (c->tls != NULL && !conn_tls_begin(c))
 		return;
 	if (c->finishing && buf_len(&c->out) == 0) {
