@@ -400,13 +400,10 @@ static void client_certificates(void **state)
 
 /* ---- memory ------------------------------------------------------------------------------------ */
 
-/* What a connection costs that is open and says nothing; target: 12 KiB. */
+#if !defined(WITH_SANITIZERS) && defined(__GLIBC__)
+/* What a connection costs that is open and says nothing; half of it is OpenSSL's SSL object. */
 static void idle_memory(void **state)
 {
-#if defined(WITH_SANITIZERS) || !defined(__GLIBC__)
-	(void)state;
-	skip();
-#else
 	enum { N = 200 };
 	static struct kit_conn o[N];
 	static struct kit_peer p[N];
@@ -433,8 +430,8 @@ static void idle_memory(void **state)
 		for (int i = 0; i < N; i++)
 			kit_peer_free(&p[i]);
 	}
-#endif
 }
+#endif
 
 int main(void)
 {
@@ -445,7 +442,9 @@ int main(void)
 		cmocka_unit_test(tickets),
 		cmocka_unit_test(ticket_of_another_service),
 		cmocka_unit_test(client_certificates),
+#if !defined(WITH_SANITIZERS) && defined(__GLIBC__)
 		cmocka_unit_test_setup_teardown(idle_memory, start, end),
+#endif
 	};
 
 	return cmocka_run_group_tests_name("tls-client", tests, group_start, group_end);
