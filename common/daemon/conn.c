@@ -313,7 +313,7 @@ static bool conn_read(struct conn *c)
  */
 static void conn_linger(struct conn *c)
 {
-	bool unread = c->lingering;
+	bool unread = c->lingering || buf_len(&c->in) != 0;    /* who sent more than we took may be sending still */
 	int left = LINGER_READS;
 	uint8_t *p;
 	ssize_t n;
