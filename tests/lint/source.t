@@ -28,12 +28,12 @@ binaries() {
 }
 shells() {
 	command -v shellcheck >/dev/null || { echo "shellcheck is missing"; return; }
-	shellcheck bootstrap check try .ci/run contrib/install-deps contrib/setup.in contrib/acme-hook.in contrib/pabal.init.in && shellcheck tests/lint/*.sh tests/*/*.t -s sh -e SC1090,SC1091,SC2034,SC2154,SC2148
+	shellcheck bootstrap check try .ci/run bench/run contrib/install-deps contrib/setup.in contrib/acme-hook.in contrib/pabal.init.in && shellcheck tests/lint/*.sh tests/*/*.t -s sh -e SC1090,SC1091,SC2034,SC2154,SC2148
 }
 spelling() {
 	command -v codespell >/dev/null || { echo "codespell is missing"; return; }
 	# shellcheck disable=SC2046
-	codespell -q 3 -L 'te,sting,ser,upto,nin,hel,fo,nd,ans,ba,inout,ue,ot' $(sources) ./*.md man/*.[1-9] bootstrap check try 2>/dev/null
+	codespell -q 3 -L 'te,sting,ser,upto,nin,hel,fo,nd,ans,ba,inout,ue,ot' $(sources) ./*.md man/*.[1-9] bootstrap check try bench/run bench/*.py bench/*.md 2>/dev/null
 	:
 }
 manuals() {

@@ -1,0 +1,264 @@
+"""bench/run: measures Pabal and its peers by the same works on one machine in one run. See README.md."""
+import argparse
+import ctypes
+import datetime
+import os
+import platform
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import measure
+from ground import Ground
+from opensmtpd import OpenSMTPD
+from peers import Dovecot, Peers, Postfix
+from plot import plot
+from report import Results, short
+from systems import USERS, Pabal, end_tree
+from works_mail import Sender, size_name, work_a_b, work_c, work_d, work_e, work_k
+from works_read import work_f, work_g, work_h
+from works_rest import work_i, work_j
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+WORKS = {"a": work_a_b, "b": work_a_b, "c": work_c, "d": work_d, "e": work_e, "f": work_f, "g": work_g, "h": work_h, "i": work_i,
+         "j": work_j, "k": work_k}
+SLOW_WORKS = "abcde"                    # those that the second run, with slow flushes, repeats
+PEERS = ("postfix", "dovecot", "opensmtpd")
+
+
+class Bench:
+    """What all works need. p: the options; systems that are not measured are None."""
+    ground = peers = daum = naver = postfix = relay = dovecot = opensmtpd = None
+    slow = False
+
+    def __init__(self, p):
+        self.p, self.results = p, Results()
+        self.sender = Sender(self)
+        self.cache = os.path.abspath(p.dir)
+        self.prefix = self.cache + "/prefix"
+        self.libexec = self.prefix + "/libexec/pabal"
+        self.slow_libexec, self.slow_library = self.cache + "/slow-libexec", self.cache + "/slowflush.so"
+        self.load = measure.Load(self.cache + "/bench/load")
+        self.end = time.monotonic() + p.minutes * 60
+
+    def in_time(self):
+        if time.monotonic() > self.end:
+            raise measure.Failed("the time of %d minutes was over" % self.p.minutes)
+
+    def tried(self, fn):
+        """fn, but a run that fails is told and does not keep the others from being measured."""
+        def do(*args, **kw):
+            try:
+                fn(*args, **kw)
+            except measure.Failed as e:
+                self.results.skipped.append(str(e))
+        return do
+
+    def systems(self):
+        return [s for s in (self.daum, self.naver, self.postfix, self.relay, self.dovecot, self.opensmtpd) if s]
+
+
+def say(text):
+    print("bench: " + text, file=sys.stderr, flush=True)
+
+
+def options():
+    a = argparse.ArgumentParser(prog="bench/run", description="Measures Pabal beside its peers on loopback; prints tables. See bench/README.md.")
+    a.add_argument("--work", default="a,b,c,d,e,f,g,h,i,j,k", help="the works, of a to k (default: all)")
+    a.add_argument("--quick", action="store_true", help="small counts, once: shows that everything works, measures nothing")
+    a.add_argument("--conns", help="connections (default 1,10,50,100)")
+    a.add_argument("--sizes", help="bytes of a message (default 4096,65536)")
+    a.add_argument("--repeat", type=int, help="runs of each case (default 3)")
+    a.add_argument("--seconds", type=float, help="what one run should take about (default 1.5)")
+    a.add_argument("--mailboxes", help="messages in the mailboxes of work f (default 1000,100000)")
+    a.add_argument("--sessions", help="idle sessions of work h (default 1000,10000; the peers get a tenth)")
+    a.add_argument("--deferred", help="messages in the queue of work i (default 100000; a million takes minutes)")
+    a.add_argument("--deferred-peers", type=int, default=20000, help="the peers defer no more than this (default 20000)")
+    a.add_argument("--peers", default=",".join(PEERS), help="of %s, or none" % ",".join(PEERS))
+    a.add_argument("--no-slow", action="store_true", help="without the second run in which every flush takes 2 ms")
+    a.add_argument("--no-loop", action="store_true", help="in /var/tmp, whatever file system that is")
+    a.add_argument("--minutes", type=float, default=30, help="no work begins after this time (default 30)")
+    a.add_argument("--gib", type=int, default=10, help="size of the loop file (default 10)")
+    a.add_argument("--dir", default=os.path.join(TOP, "_build/bench"), help="for the build and the loop file")
+    a.add_argument("--out", help="folder for RESULTS.md and throughput.svg (default: --dir)")
+    p = a.parse_args()
+
+    def numbers(text, quick, full):
+        return [int(n) for n in text.split(",")] if text else quick if p.quick else full
+    p.works = [w for w in WORKS if w in p.work.split(",")]
+    p.conns, p.sizes = numbers(p.conns, [1, 50], [1, 10, 50, 100]), numbers(p.sizes, [4096], [4096, 65536])
+    p.mailboxes, p.sessions = numbers(p.mailboxes, [200, 1000], [1000, 100000]), numbers(p.sessions, [50, 200], [1000, 10000])
+    p.deferred = numbers(p.deferred, [500], [20000, 100000])
+    p.repeat, p.seconds = p.repeat or (1 if p.quick else 3), p.seconds or (0.2 if p.quick else 1.5)
+    p.wakeups = 5 if p.quick else 50
+    p.gib = min(p.gib, 2) if p.quick else p.gib
+    p.peers = [x for x in p.peers.split(",") if x in PEERS]
+    if not p.works:
+        a.error("no such work")
+    return p
+
+
+def build(b):
+    say("building Pabal and the load generator (%s)" % b.cache)
+    os.makedirs(b.cache, exist_ok=True)
+    with open(b.cache + "/build.log", "w") as log:
+        def do(*argv, cwd=b.cache):
+            if subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, stdout=log, stderr=log).returncode != 0:
+                raise SystemExit("bench: %s failed; see %s/build.log" % (argv[0], b.cache))
+        if not os.path.exists(TOP + "/configure"):
+            do("./bootstrap", cwd=TOP)
+        if not os.path.exists(b.cache + "/config.status"):
+            do(TOP + "/configure", "-q", "--prefix=" + b.prefix, "CFLAGS=-O2 -g")
+        do("make", "-s", "-j%d" % os.cpu_count(), "install")
+        do("make", "-s", "bench/load")
+        do("cc", "-D_GNU_SOURCE", "-O2", "-shared", "-fPIC", "-o", b.slow_library, TOP + "/bench/slowflush.c")
+    # master gives its children no LD_PRELOAD; these do.
+    shutil.rmtree(b.slow_libexec, ignore_errors=True)
+    os.mkdir(b.slow_libexec)
+    for f in os.listdir(b.libexec):
+        path = os.path.join(b.slow_libexec, f)
+        with open(path, "w") as s:
+            s.write('#!/bin/sh\nLD_PRELOAD=%s exec %s/%s "$@"\n' % (b.slow_library, b.libexec, f))
+        os.chmod(path, 0o755)
+
+
+def set_up(b):
+    """Makes and starts the systems, on addresses that no other run has."""
+    net = "127.%d.%d." % (100 + os.getpid() // 250 % 100, 1 + os.getpid() % 250)
+    daum, naver, b.sink, dead = net + "2", net + "3", net + "5:3925", net + "9"
+    dns = ["daum.test. 3600 IN MX 10 mx.daum.test.", "mx.daum.test. 3600 IN A " + daum, "sink.test. 3600 IN MX 10 mx.sink.test.",
+           "mx.sink.test. 3600 IN A " + net + "5", "dead.test. 3600 IN MX 10 mx.dead.test.", "mx.dead.test. 3600 IN A " + dead]
+    b.daum = Pabal(b, "daum", "daum.test", daum, dns)
+    b.naver = Pabal(b, "naver", "naver.test", naver, dns, relay=True)
+    b.daum.setup(USERS)
+    b.daum.probe_tls()
+    b.naver.setup(1)
+    if os.geteuid() != 0 and b.p.peers:
+        b.results.skipped.append("the peers need root")
+    elif b.p.peers:
+        b.peers = Peers(b)
+        local, to = ["daum.test", "virt.test", "drop.test"], "smtp:[%s]:%d"
+        if "postfix" in b.p.peers:
+            b.postfix = Postfix(b.peers, "a", "daum.test", daum, local, [], [
+                "daum.test lmtp:unix:%s/run/dovecot/lmtp" % b.peers.dir, "virt.test virtual:", "drop.test discard:"])
+            b.relay = Postfix(b.peers, "b", "naver.test", naver, [], local + ["sink.test", "dead.test"],
+                              [d + " " + to % (daum, 3525) for d in local] +
+                              ["sink.test " + to % (net + "5", 3925), "dead.test " + to % (dead, 3925)])
+        if "dovecot" in b.p.peers and b.postfix:
+            b.dovecot = Dovecot(b.peers, daum)
+        if "opensmtpd" in b.p.peers:
+            try:
+                b.opensmtpd = OpenSMTPD(b.peers, daum)
+                b.opensmtpd.start()
+            except measure.Failed as e:
+                if b.opensmtpd:
+                    b.opensmtpd.stop()
+                b.opensmtpd = None
+                b.results.skipped.append("OpenSMTPD: %s" % e)
+    for s in (b.postfix, b.relay, b.dovecot):
+        if s:
+            s.start()
+
+
+def play(b, works, suffix):
+    done = set()
+    for w in works:
+        fn = WORKS[w]
+        if fn in done:
+            continue
+        done.add(fn)
+        t = time.monotonic()
+        try:
+            b.in_time()
+            fn(b, suffix)
+        except measure.Failed as e:
+            b.results.skipped.append("%s%s: %s" % (w, " with slow flushes" if suffix else "", e))
+        say("work %s%s: %d s" % (w, suffix, time.monotonic() - t))
+
+
+def slow_run(b):
+    b.slow = True
+    b.sender = Sender(b)
+    if not b.p.quick:
+        b.p.repeat, b.p.sizes, b.p.conns = 1, b.p.sizes[:1], [c for c in b.p.conns if c in (1, 10, 50)] or b.p.conns
+    for s in b.systems():
+        s.restart()
+    play(b, [w for w in b.p.works if w in SLOW_WORKS], "*")
+    b.slow = False
+
+
+def head(b):
+    def out(*argv):
+        try:
+            return subprocess.run(argv, cwd=TOP, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout.strip()
+        except OSError:
+            return ""
+    cpu = re.search(r"model name\s*: (.*)", measure.read("/proc/cpuinfo"))
+    memory = int(re.search(r"MemTotal: +(\d+)", measure.read("/proc/meminfo")).group(1)) >> 20
+    versions = [out("dpkg-query", "-W", "-f", "${Package} ${Version}", p) for p, s in (("postfix", b.postfix), ("dovecot-core", b.dovecot)) if s]
+    versions += ["opensmtpd " + b.opensmtpd.version] if b.opensmtpd else []
+    median, sixteen, fifty = b.ground.flush_times()
+    return "\n".join([
+        "%s, Pabal %s, %s, %d cores (%s), %d GiB, Linux %s; peers: %s." % (
+            datetime.date.today(), out("git", "rev-parse", "--short", "HEAD") or "0.1", platform.machine(), os.cpu_count(),
+            cpu.group(1) if cpu else "?", memory, platform.release(), ", ".join(versions) or "none"), "",
+        "Command: `bench/run %s`." % " ".join(sys.argv[1:]), "",
+        "File system: %s. A flush of 4 KiB takes %s ms (median); 16 threads make %s of them a second, 50 threads that create "
+        "and flush files %s." % (b.ground.text, short(median), short(sixteen), short(fifty)), "",
+        "Medians of %d (least and most in brackets); CPU is that of the servers' process trees; flushes are those of the block "
+        "device, where one of an ext4 with a journal may count twice." % b.p.repeat])
+
+
+def stop(*_):
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise SystemExit(130)
+
+
+def main():
+    p = options()
+    b = Bench(p)
+    for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(s, stop)
+    try:
+        hard = 200000 if os.geteuid() == 0 else resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        pass
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)     # PR_SET_CHILD_SUBREAPER: what daemons leave is ours to reap
+    build(b)
+    try:
+        say("preparing the ground")
+        b.ground = Ground(b.cache, p.gib, p.no_loop)
+        say(b.ground.text)
+        set_up(b)
+        text = head(b)
+        play(b, p.works, "")
+        if not p.no_slow and any(w in SLOW_WORKS for w in p.works):
+            slow_run(b)
+    finally:
+        for s in b.systems():
+            try:
+                s.stop()
+            except Exception as e:
+                say("%s: %s" % (s.name, e))
+        # Whatever daemon an interruption left half started has become our child.
+        end_tree(measure.tree([os.getpid()])[1:])
+        if b.ground:
+            b.ground.drop()
+    where = os.path.abspath(p.out or b.cache)
+    text = b.results.markdown("# What was measured\n\n" + text)
+    if plot(b.results, size_name(p.sizes[0]), where + "/throughput.svg"):
+        text += "\n![throughput and latency over connections](throughput.svg)\n"
+    with open(where + "/RESULTS.md", "w") as f:
+        f.write(text)
+    print(text)
+    say("written to %s/RESULTS.md" % where)
+
+
+if __name__ == "__main__":
+    main()

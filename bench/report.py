@@ -1,0 +1,99 @@
+"""What was measured, as tables; ratios beside their targets."""
+import statistics
+
+from targets import TARGETS, WORKS
+
+
+def short(v):
+    """A figure with three digits that mean something."""
+    if v is None:
+        return "–"
+    if v == 0:
+        return "0"
+    if abs(v) >= 100:
+        return "%d" % round(v)
+    return "%.1f" % v if abs(v) >= 10 else "%.2f" % v if abs(v) >= 1 else "%.3f" % v
+
+
+class Results:
+    def __init__(self):
+        self.data = {}                  # (work, case, system) -> {metric: [values]}
+        self.skipped = []
+        self.notes = []
+        self.noise = {}                 # work -> runs that were disturbed
+
+    def add(self, work, case, system, **metrics):
+        d = self.data.setdefault((work, case, system), {})
+        for k, v in metrics.items():
+            if v is not None:
+                d.setdefault(k, []).append(v)
+
+    def noisy(self, work):
+        self.noise[work] = self.noise.get(work, 0) + 1
+
+    def values(self, work, case, system, metric):
+        return self.data.get((work, case, system), {}).get(metric, [])
+
+    def median(self, work, case, system, metric):
+        v = self.values(work, case, system, metric)
+        return statistics.median(v) if v else None
+
+    def cell(self, work, case, system, metric, spread):
+        v = self.values(work, case, system, metric)
+        if not v:
+            return "–"
+        text = short(statistics.median(v))
+        return "%s (%s–%s)" % (text, short(min(v)), short(max(v))) if spread and len(v) > 1 else text
+
+    def table(self, work):
+        """The table of one work, or nothing."""
+        title, cases, metrics = WORKS[work.rstrip("*")]
+        rows = [(c, s) for w, c, s in self.data if w == work]
+        metrics = [m for m in metrics if any(self.values(work, c, s, m[0]) for c, s in rows)]
+        if not rows:
+            return ""
+        out = ["### %s. %s%s" % (work.rstrip("*"), title, ", every flush 2 ms" if work.endswith("*") else ""), "",
+               "| " + " | ".join(list(cases) + ["system"] + [m[1] for m in metrics]) + " |",
+               "|" + "---|" * (len(cases) + 1 + len(metrics))]
+        for c, s in rows:
+            cells = [self.cell(work, c, s, m[0], i == 0) for i, m in enumerate(metrics)]
+            out.append("| " + " | ".join([str(x) for x in c] + [s] + cells) + " |")
+        return "\n".join(out) + "\n"
+
+    def against(self, t, suffix):
+        """(worst figure over the cases of a target, in which case)"""
+        worst = None
+        for (w, case, system) in self.data:
+            if w != t.work + suffix or system != "Pabal" or not t.fits(case):
+                continue
+            ours = self.median(w, case, "Pabal", t.metric)
+            theirs = self.median(w, case, t.peer, t.metric) if t.peer else 1
+            if ours is None or not theirs:
+                continue
+            v = ours / theirs
+            if worst is None or (v < worst[0] if t.at_least else v > worst[0]):
+                worst = v, case
+        return worst
+
+    def targets(self):
+        suffixes = [s for s in ("", "*") if any(w.endswith("*") == bool(s) for w, _, _ in self.data)]
+        head = {"": "measured (worst case)", "*": "with 2 ms flushes"}
+        out = ["| work | figure | beside | target | " + " | ".join(head[s] for s in suffixes) + " | |",
+               "|---|---|---|---|" + "---|" * (len(suffixes) + 1)]
+        for t in TARGETS:
+            got = [self.against(t, s) for s in suffixes]
+            if all(g is None for g in got):
+                continue
+            verdict = "" if got[0] is None else "met" if t.met(got[0][0]) else "missed"
+            cells = ["–" if g is None else t.show(g[0]) + (" (%s)" % ", ".join(str(x) for x in g[1]) if g[1] else "") for g in got]
+            out.append("| %s | %s | %s | %s | %s | %s |" % (t.work, t.text, t.peer or "", t.wanted(), " | ".join(cells), verdict))
+        return "\n".join(out) + "\n"
+
+    def markdown(self, head):
+        works = list(dict.fromkeys(w for w, _, _ in self.data))
+        out = [head, "", "## Ratios and targets", "", self.targets(), "## Figures", ""]
+        out += [self.table(w) for w in works]
+        self.notes += ["work %s: other work used more than 0.2 of a core in %d runs, also when done again" % n for n in self.noise.items()]
+        if self.skipped or self.notes:
+            out += ["## Not measured, and remarks", ""] + ["- " + s for s in dict.fromkeys(self.skipped + self.notes)] + [""]
+        return "\n".join(out)
