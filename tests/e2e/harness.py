@@ -135,6 +135,8 @@ class System:
                  "allow_plaintext_login = yes", "relay_from = 127.0.0.0/8", "smtp_port = %d" % SMTP,
                  "dns_allow_local = yes", "segment_size = 8m", "spool_reserve = 16m",
                  "queue_backoff_min = 1s", "queue_backoff_max = 2s", "connection_limit_address = 10000"]
+        own = {line.split("=")[0].strip() for line in conf.splitlines()}
+        lines = [line for line in lines if line.split("=")[0].strip() not in own]
         lines += ["listen = %s %s:%d" % (s, addr, PORTS[s]) for s in services]
         lines += ['dns_record = "%s"' % r for r in dns]
         with open(self.conf, "w") as f:
