@@ -97,6 +97,8 @@ void accountd_check_store(struct accountd *ac);
 void accountd_forget(struct accountd *ac, uint64_t account);
 /* Iterations of the SCRAM keys of new passwords; 0: none are made. */
 uint32_t accountd_iterations(const struct accountd *ac);
+/* Those of app passwords, which always have keys, and of users that do not exist. u: the user, or an empty one. */
+uint32_t accountd_app_iterations(const struct accountd *ac, const struct store_user *u);
 
 /* A new task of this channel; NULL without memory, or when there are TASKS_MAX. */
 struct task *task_new(struct accountd *ac, struct channel *ch, uint32_t id);

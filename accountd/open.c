@@ -9,6 +9,7 @@
 /* The parts of accountd, made at the start and ended in order; and what it writes now and then. */
 enum {
 	ARENA_MAX = 4 * 1024 * 1024, CHECKPOINT_MS = 60 * 1000,
+	APP_ITERATIONS = 32768,         /* with scram_iterations = 0 */
 	SAVE_MS = 5 * 1000, SAVE_MORE_MS = 500, SAVE_ROWS = 512,        /* counts of failed logins */
 };
 
@@ -17,6 +18,13 @@ uint32_t accountd_iterations(const struct accountd *ac)
 	uint64_t n = ac->d->conf->scram_iterations;
 
 	return n == 0 ? 0 : n < SCRAM_ITERATIONS_MIN ? SCRAM_ITERATIONS_MIN : (uint32_t)n;
+}
+
+uint32_t accountd_app_iterations(const struct accountd *ac, const struct store_user *u)
+{
+	uint32_t n = u->iterations != 0 ? u->iterations : accountd_iterations(ac);
+
+	return n != 0 ? n : APP_ITERATIONS;
 }
 
 void accountd_forget(struct accountd *ac, uint64_t account)

@@ -79,7 +79,7 @@ static int begin_app(struct task *t, const struct account_app_add *req, const st
 	    (r = apppass_hash(salt, slice_cstr(w->password), w->app.hash)) != 0)
 		return r;
 	job->kind = AUTHPOOL_MAKE;
-	job->iterations = u->iterations != 0 ? u->iterations : accountd_iterations(ac);
+	job->iterations = accountd_app_iterations(ac, u);
 	memcpy(job->salt, u->iterations != 0 ? u->salt : salt, sizeof(job->salt));
 	job->done = app_made;
 	job->ctx = t;

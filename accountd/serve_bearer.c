@@ -18,8 +18,11 @@ int accountd_on_validator(struct channel *ch, struct ipc_msg *m, void *ctx)
 
 	if (r != 0)
 		return r;
-	if (ac->validator != NULL && ac->validator != ch)
-		channel_close(ac->validator);
+	if (ac->validator != NULL && ac->validator != ch) {
+		accountd_fail(ch, m->id, ERR_EXISTS, "Another validator is connected already (process %ld); end that one first.",
+		    (long)channel_peer_pid(ac->validator));
+		return 0;
+	}
 	ac->validator = ch;
 	log_info("the validator of OAuth tokens is connected: by-uid=%lu", (unsigned long)channel_peer_uid(ch));
 	IPC_REPLY(ch, account_ok, m->id, &ok);

@@ -97,14 +97,14 @@ static int make_key(const struct accountd *ac, struct slice user, struct slice p
 }
 
 /* Does an app password fit that is for this service? 0 and t->app, ERR_DENIED, or an error of the store. */
-static int try_apps(struct task *t, struct slice user, struct slice password, uint8_t *services_r)
+static int try_apps(struct task *t, const uint8_t salt[SCRAM_SALT_SIZE], struct slice password, uint8_t *services_r)
 {
 	struct store_app apps[STORE_APPS_MAX];
-	uint8_t salt[SCRAM_SALT_SIZE], hash[DIGEST_SIZE];
+	uint8_t hash[DIGEST_SIZE];
 	unsigned n = 0;
 	int r;
 
-	if ((r = store_salt(t->ac->store, user, salt)) != 0 || (r = apppass_hash(salt, password, hash)) != 0 ||
+	if ((r = apppass_hash(salt, password, hash)) != 0 ||
 	    (t->name.len != 0 && (r = store_app_list(t->ac->store, &t->name, apps, &n)) != 0))
 		return r == ERR_LIMIT ? ERR_DENIED : r;
 	for (unsigned i = 0; i < n; i++)
@@ -118,7 +118,8 @@ static int try_apps(struct task *t, struct slice user, struct slice password, ui
 }
 
 /* Has a thread look at it; the task waits. */
-static int begin_check(struct task *t, const struct store_user *u, struct slice password, const uint8_t key[DIGEST_SIZE])
+static int begin_check(struct task *t, const struct store_user *u, const uint8_t salt[SCRAM_SALT_SIZE],
+    struct slice password, const uint8_t key[DIGEST_SIZE])
 {
 	struct accountd *ac = t->ac;
 	struct login_check *c = calloc(1, sizeof(*c));
@@ -138,11 +139,9 @@ static int begin_check(struct task *t, const struct store_user *u, struct slice 
 	job->done = check_done;
 	job->ctx = c;
 	job->hash_wanted = true;
-	if (t->account != 0 && !u->scram && accountd_iterations(ac) != 0) {
+	if (t->account != 0 && !u->scram && accountd_iterations(ac) != 0)
 		job->iterations = u->iterations != 0 ? u->iterations : accountd_iterations(ac);
-		if ((r = store_salt(ac->store, name_text(&t->name), job->salt)) != 0)
-			job->iterations = 0;
-	}
+	memcpy(job->salt, salt, sizeof(job->salt));
 	r = slice_to_cstr(slice_cstr(t->account != 0 ? u->hash : ac->dummy_hash), job->hash, sizeof(job->hash));
 	/* A password that crypt(3) cannot take never fits, but is not told apart. */
 	if (slice_to_cstr(password, job->password, sizeof(job->password)) != 0)
@@ -159,18 +158,18 @@ static void prove(struct task *t, const struct account_login *req, struct slice 
 {
 	struct accountd *ac = t->ac;
 	struct store_user u;
-	uint8_t services = 0;
+	uint8_t services = 0, salt[SCRAM_SALT_SIZE];
 	int r = login_find_user(t, req->user, &u);
 
-	if (r == 0 || r == ERR_NOTFOUND)
-		r = try_apps(t, user, req->secret, &services);
+	if ((r == 0 || r == ERR_NOTFOUND) && (r = store_salt(ac->store, user, salt)) == 0)
+		r = try_apps(t, salt, req->secret, &services);
 	if (r == 0) {
 		throttle_end(ac->throttle, &t->try, THROTTLE_GOOD, loop_now(ac->d->loop));
 		remember(ac, key, t->account, t->app, services);
 		login_granted(t, slice_of(NULL, 0));
 	} else {
 		if (r == ERR_DENIED)
-			r = begin_check(t, &u, req->secret, key);
+			r = begin_check(t, &u, salt, req->secret, key);
 		if (r != 0) {
 			throttle_end(ac->throttle, &t->try, THROTTLE_UNKNOWN, loop_now(ac->d->loop));
 			login_fault(t, r);

@@ -5,7 +5,7 @@
  * name in the same way for everybody (store_salt), so it tells nothing. A proof is compared with as many keys
  * as a user can have, whoever it is for.
  */
-enum { CANDIDATES = 1 + STORE_APPS_MAX, ITERATIONS_SHOWN = 32768 /* when no keys are made here */ };
+enum { CANDIDATES = 1 + STORE_APPS_MAX };
 
 void login_scram_first(struct task *t, const struct account_login *req)
 {
@@ -28,9 +28,7 @@ void login_scram_first(struct task *t, const struct account_login *req)
 	} else {
 		/* The same bytes as in the record, but for records that were imported with a salt of their own. */
 		reply.salt = u.iterations != 0 ? slice_of(u.salt, sizeof(u.salt)) : slice_of(salt, sizeof(salt));
-		reply.iterations = u.iterations != 0 ? u.iterations : accountd_iterations(ac);
-		if (reply.iterations == 0)
-			reply.iterations = ITERATIONS_SHOWN;
+		reply.iterations = accountd_app_iterations(ac, &u);
 		reply.nonce = slice_cstr(nonce);
 		if (t->ch != NULL)
 			IPC_REPLY(t->ch, account_scram, t->id, &reply);

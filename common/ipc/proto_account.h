@@ -103,8 +103,8 @@ IPC_MESSAGE(account_failures_reply, 31, ACCOUNT_FAILURES_REPLY_FIELDS)
 IPC_MESSAGE(account_failures_clear, 32, ACCOUNT_FAILURES_CLEAR_FIELDS)
 
 /*
- * The validator of OAuth tokens: a client of the control socket that says so (-> account_ok) and is then asked by
- * accountd, on the same channel. The latest that came is asked; the one before loses its channel.
+ * The validator of OAuth tokens: a client of the control socket that says so (-> account_ok, or EXISTS when there
+ * is one already) and is then asked by accountd, on the same channel.
  */
 #define ACCOUNT_VALIDATOR_FIELDS(X) X##_U8(reserved)
 IPC_MESSAGE(account_validator, 33, ACCOUNT_VALIDATOR_FIELDS)

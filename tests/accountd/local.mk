@@ -20,3 +20,15 @@ tests_accountd_test_store_LDADD = $(ACCOUNTD_TEST_LIBS)
 UNIT_TESTS += tests/accountd/test-server
 tests_accountd_test_server_SOURCES = %D%/test-server.c %D%/tempdir.h tests/lib/server.c tests/lib/server.h
 tests_accountd_test_server_LDADD = $(ACCOUNTD_TEST_LIBS)
+
+UNIT_TESTS += tests/accountd/test-logins
+tests_accountd_test_logins_SOURCES = %D%/test-logins.c %D%/inproc.h %D%/tempdir.h
+tests_accountd_test_logins_LDADD = $(ACCOUNTD_TEST_LIBS)
+
+UNIT_TESTS += tests/accountd/test-kept
+tests_accountd_test_kept_SOURCES = %D%/test-kept.c %D%/inproc.h %D%/tempdir.h
+tests_accountd_test_kept_LDADD = $(ACCOUNTD_TEST_LIBS)
+
+UNIT_TESTS += tests/accountd/test-fairqueue
+tests_accountd_test_fairqueue_SOURCES = %D%/test-fairqueue.c
+tests_accountd_test_fairqueue_LDADD = $(ACCOUNTD_TEST_LIBS)

@@ -89,6 +89,12 @@ FUZZ_TARGETS += tests/fuzz/fuzz-account-name
 tests_fuzz_fuzz_account_name_SOURCES = %D%/fuzz-account-name.c
 tests_fuzz_fuzz_account_name_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_account_name_LDADD = $(FUZZ_MAIN) accountd/libaccountd.a common/mail/libmail.a $(BASE_LIBS) $(BSD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-account-record
+tests_fuzz_fuzz_account_record_SOURCES = %D%/fuzz-account-record.c
+tests_fuzz_fuzz_account_record_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_account_record_LDADD = $(FUZZ_MAIN) $(ACCOUNTD_LIBS) $(BSD_LIBS)
+
 FUZZ_TARGETS += tests/fuzz/fuzz-imap-command
 tests_fuzz_fuzz_imap_command_SOURCES = %D%/fuzz-imap-command.c
 tests_fuzz_fuzz_imap_command_LDFLAGS = $(FUZZ_LINKFLAGS)
