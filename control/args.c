@@ -20,6 +20,9 @@ static const struct option options[] = {
 	{ "--type", OPT_TYPE, offsetof(struct args, type) },
 	{ "--days", OPT_DAYS, offsetof(struct args, days) },
 	{ "--name", OPT_NAME, offsetof(struct args, name) },
+	{ "--hash", OPT_HASH, NONE },
+	{ "--label", OPT_LABEL, offsetof(struct args, label) },
+	{ "--service", OPT_SERVICE, offsetof(struct args, service) },
 	{ "--all", OPT_ALL, NONE },
 	{ "-v", OPT_VERBOSE, NONE },
 	{ "--verbose", OPT_VERBOSE, NONE },
@@ -51,6 +54,7 @@ static const struct option *find(const char *arg, const char **value_r)
 static const char *what_of(unsigned opt)
 {
 	return opt == OPT_FROM || opt == OPT_DAYS ? "a number" : opt == OPT_TYPE ? "a type of key" : opt == OPT_NAME ? "a name" :
+	    opt == OPT_LABEL ? "a text" : opt == OPT_SERVICE ? "smtp, pop3 or imap" :
 	    "a file name";
 }
 

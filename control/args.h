@@ -18,6 +18,9 @@ enum {
 	OPT_TYPE = 256,         /* --type TYPE */
 	OPT_DAYS = 512,         /* --days N */
 	OPT_NAME = 1024,        /* --name NAME */
+	OPT_HASH = 2048,        /* --hash */
+	OPT_LABEL = 4096,       /* --label TEXT */
+	OPT_SERVICE = 8192,     /* --service NAMES */
 	OPT_ANYWHERE = OPT_JSON | OPT_HELP | OPT_VERSION,
 };
 
@@ -28,6 +31,7 @@ struct args {
 	const char *output;
 	const char *from;
 	const char *type, *days, *name;
+	const char *label, *service;
 	const char **words;             /* points into argv; freed by args_free() */
 	unsigned words_n;
 };

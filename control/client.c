@@ -95,8 +95,14 @@ static void tell_unreachable(const struct conf *conf, enum role role)
 
 struct client *client_open(const struct conf *conf, enum role role, bool quiet)
 {
+	return client_open_serving(conf, role, quiet, NULL, NULL);
+}
+
+struct client *client_open_serving(const struct conf *conf, enum role role, bool quiet, const struct ipc_handler *handlers,
+    void *ctx)
+{
 	struct channel_conf cc = { .role = ROLE_CONTROL, .peer_role = (uint8_t)role, .peer_uid = (uid_t)-1,
-		.on_close = on_close };
+		.on_close = on_close, .handlers = handlers, .handler_ctx = ctx };
 	struct client *c;
 	int fd = connect_socket(conf, role);
 
@@ -146,6 +152,11 @@ void client_close(struct client **cp)
 		loop_free(&c->loop);
 	free(c);
 	*cp = NULL;
+}
+
+struct loop *client_loop(struct client *c)
+{
+	return c->loop;
 }
 
 struct channel *client_channel(struct client *c)

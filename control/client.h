@@ -13,7 +13,11 @@ struct client;
 
 /* Connects and greets. quiet: says nothing when the process is not there (ERR_CLOSED). NULL on failure. */
 struct client *client_open(const struct conf *conf, enum role role, bool quiet);
+/* The same for a client that is asked, too: handlers are called with ctx while it waits, in loop_turn(). */
+struct client *client_open_serving(const struct conf *conf, enum role role, bool quiet, const struct ipc_handler *handlers,
+    void *ctx);
 void client_close(struct client **c);
+struct loop *client_loop(struct client *c);
 struct channel *client_channel(struct client *c);
 /* Process id of the other side, or -1. */
 pid_t client_peer_pid(const struct client *c);

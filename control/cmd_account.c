@@ -1,15 +1,14 @@
 /* pabal domain, user, alias: requests to accountd. */
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_spool.h"
-#include "control/client.h"
+#include "control/account_client.h"
 #include "control/command.h"
 #include "control/format.h"
 #include "control/secret.h"
 
 enum { TIMEOUT_MS = 60000, PAGE = 1000 };
 
-/* An answer that is account_fail says the sentence that came with it. */
-static int check_failure(struct client *c, struct ipc_msg *m)
+int account_failure(struct client *c, struct ipc_msg *m)
 {
 	struct account_fail f;
 
@@ -30,7 +29,7 @@ static int request(struct client *c, const struct account_admin *req, uint64_t *
 	if (r != 0)
 		return r;
 	if (m.type != account_ok_MSG || IPC_DECODE(&m, account_ok, client_arena(c), &ok) != 0)
-		return check_failure(c, &m);
+		return account_failure(c, &m);
 	*value_r = ok.value;
 	return 0;
 }
@@ -102,14 +101,19 @@ static int with_password(struct control *ct, uint8_t verb, const char *done, con
 	return r != 0 ? EXIT_FAILED : tell(ct, done, sentence, ct->words[0], account);
 }
 
+static bool hashed(const struct control *ct)
+{
+	return (ct->args->opts & OPT_HASH) != 0;
+}
+
 int cmd_user_add(struct control *ct)
 {
-	return with_password(ct, ADMIN_USER_ADD, "user-add", "is a user now");
+	return with_password(ct, hashed(ct) ? ADMIN_USER_ADD_HASH : ADMIN_USER_ADD, "user-add", "is a user now");
 }
 
 int cmd_user_password(struct control *ct)
 {
-	return with_password(ct, ADMIN_USER_PASSWORD, "user-password", "has a new password");
+	return with_password(ct, hashed(ct) ? ADMIN_USER_PASSWORD_HASH : ADMIN_USER_PASSWORD, "user-password", "has a new password");
 }
 
 /* First the user, so that no more mail comes, then the mail; spoold is asked whether it is there before either. */
@@ -191,7 +195,7 @@ static int pages(struct client *c, struct account_list *req, struct listing *l)
 		if ((r = CLIENT_CALL(c, account_list, req, TIMEOUT_MS, &m)) != 0)
 			break;
 		if (m.type != account_list_reply_MSG || IPC_DECODE(&m, account_list_reply, client_arena(c), &page) != 0) {
-			r = check_failure(c, &m);
+			r = account_failure(c, &m);
 			break;
 		}
 		for (uint32_t i = 0; i < page.items_n; i++)

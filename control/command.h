@@ -65,6 +65,15 @@ int cmd_user_list(struct control *ct);
 int cmd_alias_add(struct control *ct);
 int cmd_alias_delete(struct control *ct);
 int cmd_alias_list(struct control *ct);
+/* cmd_login.c */
+int cmd_user_show(struct control *ct);
+int cmd_app_add(struct control *ct);
+int cmd_app_list(struct control *ct);
+int cmd_app_delete(struct control *ct);
+int cmd_failures_list(struct control *ct);
+int cmd_failures_clear(struct control *ct);
+/* cmd_validator.c */
+int cmd_validator(struct control *ct);
 /* cmd_autoconfig.c */
 int cmd_autoconfig(struct control *ct);
 /* cmd_cert.c */

@@ -10,10 +10,22 @@ const struct command commands[] = {
 	{ "domain", "add", "DOMAIN", 1, 1, 0, 0, cmd_domain_add, "take mail for a domain" },
 	{ "domain", "delete", "DOMAIN", 1, 1, 0, 0, cmd_domain_delete, "no more; it must have no users and aliases" },
 	{ "domain", "list", "", 0, 0, 0, 0, cmd_domain_list, "all domains" },
-	{ "user", "add", "USER@DOMAIN", 1, 1, OPT_PASSWORD, 0, cmd_user_add, "make a user; asks for the password" },
+	{ "user", "add", "USER@DOMAIN", 1, 1, OPT_PASSWORD | OPT_HASH, 0, cmd_user_add,
+		"make a user; asks for the password (--hash: for its hash, as crypt(5) writes it)" },
 	{ "user", "delete", "USER@DOMAIN", 1, 1, 0, 0, cmd_user_delete, "delete a user with all mail" },
-	{ "user", "password", "USER@DOMAIN", 1, 1, OPT_PASSWORD, 0, cmd_user_password, "give a user a new password" },
+	{ "user", "password", "USER@DOMAIN", 1, 1, OPT_PASSWORD | OPT_HASH, 0, cmd_user_password, "give a user a new password" },
+	{ "user", "passwd", "USER@DOMAIN", 1, 1, OPT_PASSWORD | OPT_HASH, 0, cmd_user_password, "the same" },
+	{ "user", "show", "USER@DOMAIN", 1, 1, 0, 0, cmd_user_show, "what is known of a user, with the app passwords" },
 	{ "user", "list", "[DOMAIN]", 0, 1, 0, 0, cmd_user_list, "the users of a domain, or all" },
+	{ "app-password", "add", "USER@DOMAIN", 1, 1, OPT_LABEL | OPT_SERVICE, 0, cmd_app_add,
+		"make a further password, for one program; it is shown once" },
+	{ "app-password", "list", "USER@DOMAIN", 1, 1, 0, 0, cmd_app_list, "when and from where each was used last" },
+	{ "app-password", "delete", "USER@DOMAIN ID", 2, 2, 0, 0, cmd_app_delete, "it is good for nothing any more" },
+	{ "login-failures", "list", "", 0, 0, 0, 0, cmd_failures_list, "addresses and names with failed logins" },
+	{ "login-failures", "clear", "ADDRESS|USER@DOMAIN", 1, 1, 0, 0, cmd_failures_clear, "forgive them: the next login does not wait" },
+	{ "login-failures", NULL, "", 0, 0, 0, 0, cmd_failures_list, "the same" },
+	{ "oauth-validator", NULL, "PROGRAM [ARGUMENT ...]", 1, 1000, 0, 0, cmd_validator,
+		"run the program for each OAuth token that accountd wants judged" },
 	{ "alias", "add", "ALIAS@DOMAIN ADDRESS", 2, 2, 0, 0, cmd_alias_add, "one more address that mail to the alias goes to" },
 	{ "alias", "delete", "ALIAS@DOMAIN [ADDRESS]", 1, 2, 0, 0, cmd_alias_delete, "take an address, or all, from an alias" },
 	{ "alias", "list", "[DOMAIN]", 0, 1, 0, 0, cmd_alias_list, "the aliases of a domain, or all" },
@@ -83,6 +95,12 @@ static void add_synopsis(struct buf *b, const struct command *c)
 		buf_add_cstr(b, " [-v]");
 	if ((c->opts & OPT_PASSWORD) != 0)
 		buf_add_cstr(b, " [--password-file FILE]");
+	if ((c->opts & OPT_HASH) != 0)
+		buf_add_cstr(b, " [--hash]");
+	if ((c->opts & OPT_LABEL) != 0)
+		buf_add_cstr(b, " [--label TEXT]");
+	if ((c->opts & OPT_SERVICE) != 0)
+		buf_add_cstr(b, " [--service smtp,pop3,imap]");
 	if ((c->opts & OPT_OUTPUT) != 0)
 		buf_add_cstr(b, " [--output FILE]");
 	if ((c->opts & OPT_FROM) != 0)

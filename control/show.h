@@ -1,6 +1,7 @@
 #ifndef PABAL_CONTROL_SHOW_H
 #define PABAL_CONTROL_SHOW_H
 
+#include "common/ipc/proto_account.h"
 #include "common/ipc/proto_job.h"
 #include "common/ipc/proto_key.h"
 #include "common/ipc/proto_master.h"
@@ -41,5 +42,14 @@ json_t *show_certs_json(const struct key_list_reply *l, uint64_t now, uint64_t w
 /* "name=value" lines. */
 void show_stats(struct buf *b, const struct spool_stats_reply *s);
 json_t *show_stats_json(const struct spool_stats_reply *s);
+
+/* show_login.c: a user with the app passwords; these alone; counts of failed logins. */
+void show_user(struct buf *b, const struct account_user_shown *u);
+json_t *show_user_json(const struct account_user_shown *u);
+void show_apps(struct buf *b, const struct account_user_shown *u);
+json_t *show_apps_json(const struct account_user_shown *u);
+/* Adds lines of cells for format_table(), or items to array. */
+void show_failure(struct buf *cells, const struct account_failure *f);
+json_t *show_failure_json(const struct account_failure *f);
 
 #endif

@@ -108,6 +108,53 @@ def passwords(s):
     ok(ps.returncode == 1 and "--password-file" in ps.stderr, "without a terminal it says how", ps.stderr)
 
 
+def logins(s):
+    here = "127.0.0.1"
+    u = j(s, "user", "show", "def@daum.test")
+    same((u["user"], u["hash"], u["scram"], u["app_passwords"]), ("def@daum.test", "yescrypt", True, []), "a user is shown")
+    ok("SCRAM-SHA-256" in s.pabal("user", "show", "def@daum.test").stdout, "as text, too")
+    same(s.pabal("user", "show", "nobody@daum.test", check=False).returncode, 1, "one that is not there")
+    a = j(s, "app-password", "add", "--label", "the phone", "--service=imap", "def@daum.test")
+    ok(re.fullmatch(r"([a-km-np-z2-9]{4}-){5}[a-km-np-z2-9]{4}", a["password"]), "an app password", a)
+    ok(login(s, "def", a["password"]) and login(s, "def", a["password"].upper().replace("-", " ")), "is good for a login")
+    b = s.pabal("app-password", "add", "--service", "smtp,pop3", "def@daum.test").stdout.split("\n")
+    ok("not shown again" in b[1], "as text", b)
+    ok(not login(s, "def", b[0]), "not of another service")
+    listed = j(s, "app-password", "list", "def@daum.test")
+    same([(x["id"], x["label"], x["services"]) for x in listed], [(1, "the phone", ["imap"]), (2, "", ["smtp", "pop3"])], "they are listed")
+    ok(listed[0]["used_from"] == here and listed[1]["used"] is None, "with the last use", listed)
+    ok("the phone" in s.pabal("app-password", "list", "def@daum.test").stdout, "as text")
+    s.pabal("app-password", "delete", "def@daum.test", "1")
+    ok(not login(s, "def", a["password"]), "and deleted")
+    for wrong in (["delete", "def@daum.test", "1"], ["delete", "def@daum.test", "x"], ["list", "nobody@daum.test"]):
+        same(s.pabal("app-password", *wrong, check=False).returncode, 1, "app-password %s" % " ".join(wrong))
+    same(s.pabal("app-password", "add", "--service=http", "def@daum.test", check=False).returncode, 2, "a service that is none")
+    # Hashes from elsewhere.
+    good = "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5"
+    s.pabal("user", "add", "--hash", "--password-file=-", "moved@daum.test", input=good + "\n")
+    ok(login(s, "moved", "Hello world!"), "a hash from elsewhere")
+    same(j(s, "user", "show", "moved@daum.test")["hash"], "yescrypt", "becomes one of today's")
+    p = s.pabal("user", "passwd", "--hash", "--password-file=-", "moved@daum.test", input="$1$saltsalt$qjXMvbEw8oaL.CzflDtaK/\n", check=False)
+    ok(p.returncode == 1 and "guessed too easily" in p.stderr, "a weak one is refused", p.stderr)
+    # What failed.
+    failed = {x["of"]: x["failures"] for x in j(s, "login-failures")}
+    ok(failed.get(here, 0) >= 2, "failed logins are counted", failed)
+    ok("address" in s.pabal("login-failures", "list").stdout, "as text")
+    s.pabal("login-failures", "clear", here)
+    ok(here not in {x["of"] for x in j(s, "login-failures", "list")}, "and forgiven")
+    same(s.pabal("login-failures", "clear", here, check=False).returncode, 1, "once")
+
+
+def validator(s):
+    v = subprocess.Popen([PABAL, "-c", s.conf, "oauth-validator", "/bin/false"], env=s.env, stderr=subprocess.PIPE, text=True)
+    h.wait_for("the validator", lambda: "the validator of OAuth tokens is connected" in s.log_text())
+    p = s.pabal("oauth-validator", "/bin/false", check=False)
+    ok(p.returncode == 1 and "Another validator" in p.stderr, "there is one validator", p.stderr)
+    v.terminate()
+    same(v.wait(60), 0, "it ends when it is told to")
+    h.wait_for("its end", lambda: "the validator of OAuth tokens is gone" in s.log_text())
+
+
 def queue(s):
     # daum.test's mail for gone.test waits: nobody listens there.
     for i in range(3):
@@ -170,6 +217,8 @@ def test():
     accounts(s)
     autoconfig(s)
     passwords(s)
+    logins(s)
+    validator(s)
     queue(s)
     system(s)
 
