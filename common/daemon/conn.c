@@ -86,6 +86,8 @@ static void conn_free(struct conn *c)
 
 void conn_break(struct conn *c, int err)
 {
+	if (c->broken)
+		return;
 	if (c->finishing) {
 		conn_free(c);
 		return;

@@ -32,11 +32,6 @@ static struct conn_tls *tls_new(struct conn *c)
 	return t;
 }
 
-static void no_memory(void *ctx)
-{
-	conn_break(ctx, ENOMEM);
-}
-
 void conn_start_tls_server(struct conn *c, struct tls_server *s)
 {
 	struct conn_tls *t;
@@ -45,10 +40,8 @@ void conn_start_tls_server(struct conn *c, struct tls_server *s)
 		return;
 	t = tls_new(c);
 	if (t == NULL) {
-		/* Not as plaintext by any means; the owner hears of it when its callback is over. */
-		loop_fd_set(c->loop, &c->lfd, 0);
-		c->paused = true;
-		loop_task_add(c->loop, &c->flush_task, no_memory, c);
+		/* Out of memory: not in plaintext by any means. The owner hears of it from the socket. */
+		(void)shutdown(c->fd, SHUT_RDWR);
 		return;
 	}
 	t->server = s;

@@ -3,7 +3,7 @@
 
 #include "common/base/log.h"
 
-enum { SESSION_LIFE_S = 7200, CERT_LIST_MAX = 64 * 1024 };
+enum { SESSION_LIFE_S = 7200, CERT_LIST_MAX = 64 * 1024, CHAIN_MAX = 10 };
 
 static const char ciphers[] = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:"
     "ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305";
@@ -93,6 +93,7 @@ static bool ctx_set(SSL_CTX *c, bool server, const char *min_version)
 	SSL_CTX_set_read_ahead(c, 1);
 	(void)SSL_CTX_set_timeout(c, SESSION_LIFE_S);
 	SSL_CTX_set_max_cert_list(c, CERT_LIST_MAX);
+	SSL_CTX_set_verify_depth(c, CHAIN_MAX);
 	(void)SSL_CTX_set_max_early_data(c, 0);
 	SSL_CTX_set_msg_callback(c, on_message);
 	if (SSL_CTX_set1_groups_list(c, groups_new) != 1 && SSL_CTX_set1_groups_list(c, groups_old) != 1)

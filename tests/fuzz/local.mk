@@ -119,3 +119,8 @@ FUZZ_TARGETS += tests/fuzz/fuzz-key-pem
 tests_fuzz_fuzz_key_pem_SOURCES = %D%/fuzz-key-pem.c
 tests_fuzz_fuzz_key_pem_LDFLAGS = $(FUZZ_LINKFLAGS)
 tests_fuzz_fuzz_key_pem_LDADD = $(FUZZ_MAIN) $(KEYD_LIBS)
+
+FUZZ_TARGETS += tests/fuzz/fuzz-tls
+tests_fuzz_fuzz_tls_SOURCES = %D%/fuzz-tls.c
+tests_fuzz_fuzz_tls_LDFLAGS = $(FUZZ_LINKFLAGS)
+tests_fuzz_fuzz_tls_LDADD = $(FUZZ_MAIN) $(DAEMON_LIBS) $(SYS_LIBS)
