@@ -10,6 +10,8 @@
 /* The process's state, for its own files only. */
 enum { EDGE_ROLES = 3 };        /* smtpd, pop3d, imapd */
 
+struct edge_line;
+
 struct keyd {
 	struct daemon *d;
 	int dirfd;                      /* of key_dir */
@@ -21,6 +23,8 @@ struct keyd {
 	struct buf certs;               /* key_certs as it was told last, encoded */
 	uint64_t next_change;           /* when a certificate begins or ends to be valid; seconds since 1970 */
 	struct loop_timer poll, rotate, day;
+	TAILQ_HEAD(, edge_line) lines;  /* edges that wait for signatures */
+	struct loop_task serve;
 	uint64_t denied_ms;             /* when the present second of denials began, */
 	unsigned denied;                /* and how many it had */
 };
@@ -39,6 +43,9 @@ const struct choice *keyd_choice(const struct keyd *k, const struct key_file *f)
 /* serve.c: what edges and pabal may ask; ctx is the struct daemon. */
 extern const struct ipc_handler keyd_edge_handlers[];
 extern const struct ipc_handler keyd_control_handlers[];
+/* An edge has come, and gone: its line of waiting signatures, which is the channel's data. */
+void keyd_line_open(struct channel *ch);
+void keyd_line_close(struct keyd *k, struct channel *ch);
 /* serve_control.c */
 int keyd_on_list(struct channel *ch, struct ipc_msg *m, void *ctx);
 int keyd_on_install(struct channel *ch, struct ipc_msg *m, void *ctx);

@@ -68,6 +68,7 @@ static int start(struct daemon *d)
 	k->d = d;
 	d->state = k;
 	(void)umask(077);
+	TAILQ_INIT(&k->lines);
 	k->certs = BUF_INIT(IPC_MAX_FRAME);
 	k->dirfd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (k->dirfd < 0) {
@@ -85,7 +86,14 @@ static int start(struct daemon *d)
 
 static void edge_open(struct daemon *d, struct channel *ch)
 {
+	keyd_line_open(ch);
 	keyd_greet(d->state, ch);
+}
+
+static void edge_close(struct daemon *d, struct channel *ch, int why)
+{
+	(void)why;
+	keyd_line_close(d->state, ch);
 }
 
 static void reload(struct daemon *d, const struct conf *old)
@@ -96,9 +104,9 @@ static void reload(struct daemon *d, const struct conf *old)
 }
 
 static const struct daemon_peer_spec peers[] = {
-	{ ROLE_SMTPD, keyd_edge_handlers, edge_open, NULL },
-	{ ROLE_POP3D, keyd_edge_handlers, edge_open, NULL },
-	{ ROLE_IMAPD, keyd_edge_handlers, edge_open, NULL },
+	{ ROLE_SMTPD, keyd_edge_handlers, edge_open, edge_close },
+	{ ROLE_POP3D, keyd_edge_handlers, edge_open, edge_close },
+	{ ROLE_IMAPD, keyd_edge_handlers, edge_open, edge_close },
 	{ ROLE_NONE, NULL, NULL, NULL },
 };
 

@@ -20,3 +20,11 @@ tests_keyd_test_store_LDADD = $(KEYD_TEST_LIBS)
 UNIT_TESTS += tests/keyd/test-server
 tests_keyd_test_server_SOURCES = %D%/test-server.c %D%/pki.c %D%/pki.h %D%/texts.h tests/lib/server.c tests/lib/server.h
 tests_keyd_test_server_LDADD = $(KEYD_TEST_LIBS)
+
+UNIT_TESTS += tests/keyd/test-tickets
+tests_keyd_test_tickets_SOURCES = %D%/test-tickets.c
+tests_keyd_test_tickets_LDADD = $(KEYD_TEST_LIBS)
+
+UNIT_TESTS += tests/keyd/test-wiped
+tests_keyd_test_wiped_SOURCES = %D%/test-wiped.c %D%/texts.h
+tests_keyd_test_wiped_LDADD = $(KEYD_TEST_LIBS)

@@ -481,12 +481,61 @@ static void trespass(void **state)
 	edge_leave(&other);
 }
 
+static void on_any(void *ctx, int r, struct ipc_msg *m)
+{
+	unsigned *n = ctx;
+
+	assert_true(r == 0 && m->type == key_signature_MSG);
+	++*n;
+}
+
+/* One edge asks for thousands of signatures; the others wait for a few of them at most. */
+static void fair(void **state)
+{
+	enum { MANY = 2000 };
+	struct key_name host = { SLICE_LIT("rsa.here.test") };
+	struct key_self_sign make = { .type = SLICE_LIT("rsa"), .names = &host, .names_n = 1 };
+	struct server_client pabal;
+	struct edge greedy, modest;
+	uint8_t text[TEXT_ROOM];
+	struct slice sig, t = text_tls13(text, 32);
+	unsigned n = 0, before;
+
+	(void)state;
+	server_connect(&s, ROLE_CONTROL, &pabal);
+	assert_int_equal(SERVER_CALL(&pabal, key_self_sign, &make), key_ok_MSG);
+	server_leave(&pabal);
+	edge_open(&greedy, ROLE_SMTPD);
+	edge_open(&modest, ROLE_IMAPD);
+	assert_int_equal(greedy.certs.certs_n, 1);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct key_sign req = { .key = greedy.certs.certs[0].key, .scheme = 0x0804, .text = t };
+
+		(void)IPC_REQUEST(greedy.ch, key_sign, &req, 0, on_any, &n);
+	}
+	assert_int_equal(loop_turn(s.loop, 0), 0);
+	assert_int_equal(ask_sign(&modest, modest.certs.certs[0].key, 0x0804, t, &sig), 0);
+	before = n;
+	assert_true(before < MANY / 2);
+	while (n < MANY)
+		assert_int_equal(loop_turn(s.loop, 1000), 0);
+	/* who goes away while its line is long takes it along */
+	for (unsigned i = 0; i < MANY; i++) {
+		struct key_sign req = { .key = slice_of(text, 5), .scheme = 0x0804, .text = t };
+
+		IPC_SEND(greedy.ch, key_sign, 1, &req);
+	}
+	edge_leave(&greedy);
+	assert_int_equal(ask_sign(&modest, modest.certs.certs[0].key, 0x0804, t, &sig), 0);
+	edge_leave(&modest);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(first_start, set_up, tear_down), cmocka_unit_test_setup_teardown(installs, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(changes, set_up, tear_down), cmocka_unit_test_setup_teardown(control, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(trespass, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(trespass, set_up, tear_down), cmocka_unit_test_setup_teardown(fair, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("keyd", tests, NULL, NULL);
