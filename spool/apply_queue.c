@@ -65,6 +65,7 @@ static int due_set(struct spool *s, uint64_t msgid, struct ix_msg *m, uint64_t d
 	if (due == 0)
 		return 0;
 	k = key_u64_u64(due, msgid);
+	spool_due_unsee(s, due, msgid);
 	return index_put_new(s->ix, IX_DUE, key_slice(&k), slice_of(NULL, 0));
 }
 

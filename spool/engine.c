@@ -138,6 +138,7 @@ static void undo(struct spool *s)
 	int r;
 
 	index_abort(s->ix);
+	spool_due_seen(s, 0, 0);
 	s->in_batch = false;
 	s->n = s->saved;
 	/* A log that could not be mended may have kept a part of the batch: only recovery will tell. */

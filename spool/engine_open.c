@@ -226,7 +226,7 @@ static void put_back(struct spool *s)
 static int open_all(struct spool *s)
 {
 	struct log_conf lc = { .dirfd = s->conf.dirfd, .segment_size = s->conf.segment_size,
-		.reserve = s->conf.reserve, .sys = s->conf.sys };
+		.reserve = s->conf.reserve, .sys = s->conf.sys, .threads = s->conf.threads };
 	bool empty;
 	int r;
 

@@ -13,32 +13,15 @@
  * upper layer: a key that was new and is deleted again leaves nothing to be written.
  *
  * Entries live in their layer's arena. What they were at the begin of the transaction
- * is kept in a list, so that an abort can put it back.
+ * is kept in a list, so that an abort can put it back. What an entry needs no more stays in the arena
+ * until the layer has been written.
  */
 #include "spool/index.h"
 
-#include <bsd/sys/tree.h>
 #include <stdlib.h>
 
 #include "spool/index_db.h"
-
-struct entry {
-	RB_ENTRY(entry) link;
-	uint64_t head;          /* the key's first 8 bytes, to compare quickly */
-	uint64_t txn;           /* the transaction that has saved it */
-	const uint8_t *val;
-	uint32_t klen, vlen;
-	bool gone;              /* deleted here */
-	bool fresh;             /* the key is not in what lies below */
-	uint8_t key[];
-};
-RB_HEAD(entry_tree, entry);
-
-struct layer {
-	struct entry_tree t[IX_COUNT];
-	struct arena *arena;
-	size_t entries;
-};
+#include "spool/index_layer.h"
 
 /* What an entry was before this transaction. */
 struct undo {
@@ -66,9 +49,8 @@ struct spool_index {
 
 enum {
 	LAYER_MIN = 256 * 1024, LAYER_MAX = 16 * 1024 * 1024,
-	OWED_MIN = 32, OWED_PER_CHANGE = 2, LAYERS_MAX = 4, ENTRY_COST = 32, UNDO_MAX = 1 << 30,
+	OWED_MIN = 32, OWED_PER_CHANGE = 2, LAYERS_MAX = 4, UNDO_MAX = 1 << 30,
 };
-#define LAYER_ARENA_MAX ((size_t)SIZE_MAX / 2)
 static size_t layer_override;
 
 void index_set_layer(size_t bytes)
@@ -82,83 +64,6 @@ static int told(struct spool_index *ix, int r)
 	if (r == ERR_CORRUPT)
 		ix->broken = true;
 	return r;
-}
-
-static uint64_t key_head(struct slice key)
-{
-	uint64_t h = 0;
-
-	if (key.len >= 8)
-		return get_be64(key.p);
-	for (size_t i = 0; i < key.len; i++)
-		h |= (uint64_t)key.p[i] << (56 - 8 * i);
-	return h;
-}
-
-static int compare(uint64_t ha, const uint8_t *a, size_t an, uint64_t hb, const uint8_t *b, size_t bn)
-{
-	size_t n = an < bn ? an : bn;
-	int c;
-
-	if (ha != hb)
-		return ha < hb ? -1 : 1;
-	c = n > 8 ? memcmp(a + 8, b + 8, n - 8) : 0;
-	return c != 0 ? c : (an > bn) - (an < bn);
-}
-
-static int entry_cmp(const struct entry *a, const struct entry *b)
-{
-	return compare(a->head, a->key, a->klen, b->head, b->key, b->klen);
-}
-
-RB_GENERATE_INTERNAL(entry_tree, entry, link, entry_cmp, static UNUSED)
-
-static struct slice entry_key(const struct entry *e)
-{
-	return slice_of(e->key, e->klen);
-}
-
-static struct slice entry_val(const struct entry *e)
-{
-	return slice_of(e->val, e->vlen);
-}
-
-/* The entry with that key; at_least: or the next one. Written out: a key is no entry. */
-static struct entry *layer_find(const struct layer *l, enum index_table t, struct slice key, bool at_least)
-{
-	struct entry *e = l != NULL ? RB_ROOT(&l->t[t]) : NULL, *next = NULL;
-	uint64_t head = key_head(key);
-
-	while (e != NULL) {
-		int c = compare(head, key.p, key.len, e->head, e->key, e->klen);
-
-		if (c == 0)
-			return e;
-		if (c < 0)
-			next = e;
-		e = c < 0 ? RB_LEFT(e, link) : RB_RIGHT(e, link);
-	}
-	return at_least ? next : NULL;
-}
-
-static struct layer *layer_new(void)
-{
-	struct layer *l = calloc(1, sizeof(*l));
-
-	if (l != NULL && (l->arena = arena_new(LAYER_ARENA_MAX)) == NULL) {
-		free(l);
-		l = NULL;
-	}
-	return l;
-}
-
-static void layer_free(struct layer **l)
-{
-	if (*l == NULL)
-		return;
-	arena_free(&(*l)->arena);
-	free(*l);
-	*l = NULL;
 }
 
 int index_open(struct spool_index **ix_r, const struct index_conf *conf)
@@ -211,9 +116,9 @@ static struct entry *low_next(struct spool_index *ix)
 	struct entry *e = ix->low_e;
 
 	for (;;) {
-		e = e != NULL ? RB_NEXT(entry_tree, &ix->low->t[ix->low_t], e) : RB_MIN(entry_tree, &ix->low->t[ix->low_t]);
+		e = e != NULL ? layer_next(ix->low, ix->low_t, e) : layer_first(ix->low, ix->low_t);
 		while (e == NULL && ++ix->low_t < IX_COUNT)
-			e = RB_MIN(entry_tree, &ix->low->t[ix->low_t]);
+			e = layer_first(ix->low, ix->low_t);
 		if (e == NULL || !(e->gone && e->fresh))
 			break;
 	}
@@ -292,11 +197,6 @@ bool index_settling(const struct spool_index *ix)
 
 /* ---- transactions ---- */
 
-static size_t layer_bytes(const struct layer *l)
-{
-	return arena_used(l->arena) + l->entries * ENTRY_COST;
-}
-
 int index_begin(struct spool_index *ix)
 {
 	size_t bytes = layer_bytes(ix->up);
@@ -317,9 +217,26 @@ int index_begin(struct spool_index *ix)
 	return 0;
 }
 
+static struct undo undo_at(const struct spool_index *ix, size_t i)
+{
+	struct undo u;
+
+	memcpy(&u, ix->undo.p + ix->undo.off + i * sizeof(u), sizeof(u));
+	return u;
+}
+
 int index_commit(struct spool_index *ix)
 {
+	size_t n = buf_len(&ix->undo) / sizeof(struct undo);
+
 	ix->in_txn = false;
+	/* What was new in this layer and is gone again needs no entry. */
+	for (size_t i = 0; i < n; i++) {
+		struct undo u = undo_at(ix, i);
+
+		if (u.e->gone && u.e->fresh)
+			layer_remove(ix->up, u.t, u.e);
+	}
 	buf_consume(&ix->undo, buf_len(&ix->undo));
 	return 0;
 }
@@ -332,12 +249,10 @@ void index_abort(struct spool_index *ix)
 		return;
 	ix->in_txn = false;
 	for (size_t i = n; i-- > 0;) {
-		struct undo u;
+		struct undo u = undo_at(ix, i);
 
-		memcpy(&u, ix->undo.p + ix->undo.off + i * sizeof(u), sizeof(u));
 		if (u.added) {
-			RB_REMOVE(entry_tree, &ix->up->t[u.t], u.e);
-			ix->up->entries--;
+			layer_remove(ix->up, u.t, u.e);
 			continue;
 		}
 		u.e->gone = u.gone;
@@ -356,21 +271,6 @@ void index_watch(struct spool_index *ix, index_watch_fn *fn, void *ctx)
 	ix->watch_ctx = ctx;
 }
 
-static struct entry *entry_new(struct spool_index *ix, enum index_table t, struct slice key)
-{
-	struct entry *e = arena_alloc(ix->up->arena, sizeof(*e) + key.len);
-
-	if (e == NULL)
-		return NULL;
-	e->head = key_head(key);
-	e->klen = (uint32_t)key.len;
-	if (key.len != 0)
-		memcpy(e->key, key.p, key.len);
-	RB_INSERT(entry_tree, &ix->up->t[t], e);
-	ix->up->entries++;
-	return e;
-}
-
 /* The entry to be changed, made when it is missing, and remembered as it was. */
 static int entry_take(struct spool_index *ix, enum index_table t, struct slice key, bool fresh, struct entry **e_r)
 {
@@ -384,7 +284,7 @@ static int entry_take(struct spool_index *ix, enum index_table t, struct slice k
 	if (buf_reserve(&ix->undo, sizeof(u)) == NULL)
 		return ERR_NOMEM;
 	if (e == NULL) {
-		if ((e = entry_new(ix, t, key)) == NULL)
+		if ((e = layer_add(ix->up, t, key)) == NULL)
 			return ERR_NOMEM;
 		e->fresh = fresh;
 	}
@@ -433,8 +333,8 @@ int index_put_new(struct spool_index *ix, enum index_table t, struct slice key, 
 
 int index_del(struct spool_index *ix, enum index_table t, struct slice key)
 {
-	struct entry *e;
-	int r = index_find(ix, t, key);
+	struct entry *e = layer_find(ix->up, t, key, false);
+	int r = e == NULL ? index_find(ix, t, key) : e->gone ? ERR_NOTFOUND : 0;
 
 	if (r != 0)
 		return r;
@@ -518,11 +418,6 @@ static int merge_open(struct merge *m, struct spool_index *ix, enum index_table 
 	return r;
 }
 
-static int cmp_slice(const struct entry *e, struct slice k)
-{
-	return compare(e->head, e->key, e->klen, key_head(k), k.p, k.len);
-}
-
 /* The table's pair was used: that it is fetched only at the next call keeps it good until then. */
 static int merge_next(struct merge *m, bool *fetch, struct slice *key_r, struct slice *val_r)
 {
@@ -535,7 +430,7 @@ static int merge_next(struct merge *m, bool *fetch, struct slice *key_r, struct 
 		*fetch = false;
 		if (e == NULL || (m->low != NULL && entry_cmp(m->low, e) < 0))
 			e = m->low;
-		c = e == NULL ? 1 : !m->have ? -1 : cmp_slice(e, m->key);
+		c = e == NULL ? 1 : !m->have ? -1 : entry_cmp_key(e, m->key);
 		if (c > 0 && !m->have)
 			return ERR_NOTFOUND;
 		*fetch = c >= 0;
@@ -545,9 +440,9 @@ static int merge_next(struct merge *m, bool *fetch, struct slice *key_r, struct 
 			return 0;
 		}
 		if (m->low != NULL && (e == m->low || entry_cmp(m->low, e) == 0))
-			m->low = RB_NEXT(entry_tree, &m->ix->low->t[m->t], m->low);
+			m->low = layer_next(m->ix->low, m->t, m->low);
 		if (e == m->up)
-			m->up = RB_NEXT(entry_tree, &m->ix->up->t[m->t], m->up);
+			m->up = layer_next(m->ix->up, m->t, m->up);
 		if (e->gone)
 			continue;
 		*key_r = entry_key(e);

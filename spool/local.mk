@@ -12,9 +12,10 @@ spool_libspool_a_SOURCES = \
 	%D%/compact.c \
 	%D%/engine.c \
 	%D%/engine_open.c \
-	%D%/index.c %D%/index.h %D%/index_db.c %D%/index_db.h \
+	%D%/index.c %D%/index.h %D%/index_db.c %D%/index_db.h %D%/index_layer.c %D%/index_layer.h \
 	%D%/log.c %D%/log.h %D%/log_internal.h \
 	%D%/log_cursor.c \
+	%D%/log_make.c \
 	%D%/log_open.c \
 	%D%/log_read.c \
 	%D%/mailbox.c \

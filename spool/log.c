@@ -8,7 +8,6 @@
 #include "common/base/log.h"
 
 enum {
-	IDLE_SLICE = 4 << 20,
 	INODE_RESERVE = 1024,
 	FULL_MS = 1000,
 };
@@ -42,45 +41,6 @@ struct log_segment *log_seg_find(const struct spool_log *l, uint64_t first_lsn)
 			hi = mid;
 	}
 	return lo < l->segs_n && l->segs[lo].first_lsn == first_lsn ? &l->segs[lo] : NULL;
-}
-
-int log_next_complete(struct spool_log *l)
-{
-	int r;
-
-	if (!l->have_next) {
-		r = segment_make_begin(l->sys, l->dirfd, l->segment_size, &l->next);
-		if (r != 0)
-			return r;
-		l->have_next = true;
-	}
-	while ((r = segment_make_step(l->sys, &l->next, IDLE_SLICE)) == ERR_AGAIN)
-		;
-	if (r != 0) {
-		segment_make_drop(l->sys, l->dirfd, &l->next);
-		l->have_next = false;
-	}
-	return r;
-}
-
-int log_idle(struct spool_log *l)
-{
-	int r;
-
-	if (l->broken || (l->have_cur && l->cur.used <= l->cur.head.size / 2))
-		return 0;
-	if (!l->have_next) {
-		r = segment_make_begin(l->sys, l->dirfd, l->segment_size, &l->next);
-		if (r != 0)
-			return r;
-		l->have_next = true;
-	}
-	r = segment_make_step(l->sys, &l->next, IDLE_SLICE);
-	if (r != 0 && r != ERR_AGAIN) {
-		segment_make_drop(l->sys, l->dirfd, &l->next);
-		l->have_next = false;
-	}
-	return r;
 }
 
 /* Space has just run out: no need to ask. */

@@ -49,6 +49,7 @@ struct log_conf {
 	uint64_t segment_size;  /* bytes, 64 KiB (for tests) to 1 GiB */
 	uint64_t reserve;       /* bytes of free space below which log_full() is true */
 	const struct sysops *sys;       /* spool/sysops.h; NULL: the real system calls */
+	bool threads;           /* the next segment is made by a thread, which uses sys too */
 };
 
 struct log_segment {
@@ -78,8 +79,8 @@ int log_flush(struct spool_log *l) MUST_CHECK;
 void log_discard(struct spool_log *l);
 /* A failed flush could not be undone: nothing works any more but reading; start anew. */
 bool log_broken(const struct spool_log *l);
-/* To be called when there is nothing else to do: while the current segment is more than half
- * full it writes a slice (4 MiB) of the next one, so that nobody waits for a whole segment of
+/* To be called now and then: while the current segment is more than half
+ * full it writes a slice (4 MiB) of the next one, or has a thread make it, so that nobody waits for a whole segment of
  * zeros. 0: nothing to do now; ERR_AGAIN: there is more, call again; ERR_FULL, ERR_IO. */
 int log_idle(struct spool_log *l) MUST_CHECK;
 /* The last durable LSN, 0 in an empty log. */

@@ -36,6 +36,8 @@ struct spool_log {
 	bool have_cur;
 	struct segment_make next;       /* the segment being made ahead */
 	bool have_next;
+	struct log_maker *maker;        /* the thread that makes it, or NULL */
+	bool threads;
 	uint64_t durable;       /* last durable LSN */
 	uint64_t next_lsn;      /* of the next append */
 	struct buf batch;
@@ -54,6 +56,8 @@ int log_segs_reserve(struct spool_log *l, size_t n) MUST_CHECK;
 struct log_segment *log_seg_find(const struct spool_log *l, uint64_t first_lsn);
 /* Completes the pre-made segment, beginning it if there is none. ERR_FULL, ERR_IO. */
 int log_next_complete(struct spool_log *l) MUST_CHECK;
+/* Ends the thread and closes what was made ahead; the next open unlinks it. */
+void log_make_stop(struct spool_log *l);
 /* Hands fd over to the cache of descriptors for reading. */
 void log_fd_put(struct spool_log *l, uint64_t first_lsn, int fd);
 /* Closes the descriptor of that segment, or all with first_lsn 0. */

@@ -297,6 +297,7 @@ int log_open(struct spool_log **l_r, const struct log_conf *conf)
 	l->sys = conf->sys != NULL ? conf->sys : &sysops_real;
 	l->segment_size = conf->segment_size / SEGMENT_HEADER * SEGMENT_HEADER;
 	l->reserve = conf->reserve;
+	l->threads = conf->threads;
 	l->batch = BUF_INIT((size_t)SEGMENT_MAX);
 	l->dirfd = -1;
 	l->next_lsn = 1;
@@ -329,8 +330,7 @@ void log_close(struct spool_log **lp)
 			(void)l->sys->close(l->parts[i].fd);
 	if (l->have_cur)
 		(void)l->sys->close(l->cur.fd);
-	if (l->have_next)
-		(void)l->sys->close(l->next.fd);
+	log_make_stop(l);
 	log_fd_drop(l, 0);
 	if (l->dirfd >= 0)
 		(void)l->sys->close(l->dirfd);

@@ -86,11 +86,24 @@ static int each_due(void *ctx, struct slice key, struct slice val)
 	return key.len != 16 ? ERR_CORRUPT : it->fn(it->ctx, get_be64(key.p), get_be64(key.p + 8));
 }
 
+void spool_due_seen(struct spool *s, uint64_t due, uint64_t msgid)
+{
+	s->seen_due = due;
+	s->seen_msgid = msgid;
+}
+
+void spool_due_unsee(struct spool *s, uint64_t due, uint64_t msgid)
+{
+	if (due < s->seen_due || (due == s->seen_due && msgid <= s->seen_msgid))
+		spool_due_seen(s, due, msgid != 0 ? msgid - 1 : 0);
+}
+
 int spool_due(struct spool *s, spool_due_fn *fn, void *ctx)
 {
 	struct dues it = { fn, ctx };
+	struct ix_key from = key_u64_u64(s->seen_due, s->seen_msgid + 1);
 
-	return index_scan(s->ix, IX_DUE, slice_of(NULL, 0), slice_of(NULL, 0), false, each_due, &it);
+	return index_scan(s->ix, IX_DUE, slice_of(NULL, 0), key_slice(&from), false, each_due, &it);
 }
 
 struct traces {

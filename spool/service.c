@@ -458,6 +458,8 @@ static void tick(void *ctx)
 
 	check_state(svc);
 	service_settle(svc);
+	/* Nobody waits longer than this for a place in the schedule that was passed over. */
+	spool_due_seen(svc->spool, 0, 0);
 	r = housekeep(svc, &more);
 	if (r != 0)
 		log_warn("spool: housekeeping: %s", err_str(r));
@@ -484,7 +486,7 @@ int service_new(struct service **svc_r, const struct service_conf *sc)
 {
 	struct service *svc = calloc(1, sizeof(*svc));
 	struct spool_conf spc = { .dirfd = sc->dirfd, .index_home = sc->index_home, .segment_size = sc->conf->segment_size,
-		.reserve = sc->conf->spool_reserve, .cache_bytes = sc->conf->spool_cache, .sys = sc->sys,
+		.reserve = sc->conf->spool_reserve, .cache_bytes = sc->conf->spool_cache, .sys = sc->sys, .threads = sc->sys == NULL,
 		.watched = watched, .pinned = pinned, .ctx = svc };
 	int r = ERR_NOMEM;
 

@@ -81,6 +81,8 @@ struct taken {
 	RB_ENTRY(taken) entry;
 	uint64_t msgid;
 	struct peer *peer;
+	uint8_t token[TOKEN_SIZE];      /* its job token, good until expiry */
+	uint64_t expiry;
 };
 RB_HEAD(taken_tree, taken);
 

@@ -28,6 +28,7 @@ struct spool_conf {
 	const char *index_home;         /* path of the index's directory, which must be dirfd's "index" */
 	uint64_t segment_size, reserve, cache_bytes;
 	const struct sysops *sys;       /* NULL: the real ones */
+	bool threads;                   /* what can be done beside the caller may be */
 	bool anew;                      /* move the index aside and make it anew ("pabal spool rebuild") */
 	/* Does anybody want to know of changes of this mailbox? NULL: nobody. */
 	bool (*watched)(void *ctx, uint64_t mailbox);
@@ -77,8 +78,12 @@ typedef int spool_rcpt_fn(void *ctx, uint32_t index, const struct ix_rcpt *rc);
 int spool_rcpts(struct spool *s, uint64_t msgid, struct arena *a, spool_rcpt_fn *fn, void *ctx) MUST_CHECK;
 /* msgids > after in order; n at most. */
 int spool_queue_ids(struct spool *s, uint64_t after, uint32_t n, uint64_t *ids, uint32_t *n_r) MUST_CHECK;
-/* The schedule from (due, msgid) on: fn(ctx, due, msgid). */
+/* The schedule in order: fn(ctx, due, msgid). It begins behind the place that spool_due_seen() told last; what
+ * was put before that since brings it back there. spool_due_seen(s, 0, 0): from the beginning again. */
 typedef int spool_due_fn(void *ctx, uint64_t due, uint64_t msgid);
+void spool_due_seen(struct spool *s, uint64_t due, uint64_t msgid);
+/* From that message on again. */
+void spool_due_unsee(struct spool *s, uint64_t due, uint64_t msgid);
 int spool_due(struct spool *s, spool_due_fn *fn, void *ctx) MUST_CHECK;
 typedef int spool_trace_fn(void *ctx, uint64_t lsn, const struct ix_trace *t);
 int spool_trace(struct spool *s, uint64_t msgid, struct arena *a, spool_trace_fn *fn, void *ctx) MUST_CHECK;

@@ -32,6 +32,7 @@ struct spool {
 	uint64_t snapshots[2];          /* LSNs of the newest and the one before, 0: none */
 	struct snapshot *snap;          /* being written, or NULL */
 	uint64_t snapshot_bytes;        /* length of the last one written */
+	uint64_t seen_due, seen_msgid;  /* the schedule up to this place needs no look */
 	struct ix_key clean_trace, clean_vanished;      /* where cleaning goes on */
 };
 
