@@ -2,9 +2,10 @@
 
 /* OpenSSL has a type of the name of one of our errors. */
 #define ERR_STATE OPENSSL_ERR_STATE
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
+#include <openssl/params.h>
 #undef ERR_STATE
 
 #include "common/base/buf.h"
@@ -16,25 +17,55 @@ enum {
 	NONCE_SIZE = OFF_MAC - OFF_NONCE, MAC_SIZE = TOKEN_SIZE - OFF_MAC,
 };
 
+/* Keyed once: to look up the algorithm and to key it costs more than the rest. */
+static EVP_MAC_CTX *mac_ctx;
+static uint8_t mac_key[TOKEN_SECRET_SIZE];
+static bool mac_keyed;
+
 void token_init(void)
 {
-	uint8_t mac[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
+	EVP_MAC *mac;
 
 	(void)OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	(void)HMAC(EVP_sha256(), "", 0, mac, 0, mac, &n);
+	if (mac_ctx != NULL || (mac = EVP_MAC_fetch(NULL, "HMAC", NULL)) == NULL)
+		return;
+	mac_ctx = EVP_MAC_CTX_new(mac);
+	EVP_MAC_free(mac);
+}
+
+/* 0, and mac_ctx is at the begin of a text. */
+static int mac_begin(struct slice secret)
+{
+	char digest[] = "SHA256";
+	OSSL_PARAM params[] = { OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0), OSSL_PARAM_construct_end() };
+
+	if (mac_ctx == NULL)
+		token_init();
+	if (mac_ctx == NULL)
+		return ERR_NOMEM;
+	if (mac_keyed && memcmp(mac_key, secret.p, sizeof(mac_key)) == 0)
+		return EVP_MAC_init(mac_ctx, NULL, 0, NULL) == 1 ? 0 : ERR_NOMEM;
+	mac_keyed = false;
+	if (EVP_MAC_init(mac_ctx, secret.p, secret.len, params) != 1)
+		return ERR_NOMEM;
+	memcpy(mac_key, secret.p, sizeof(mac_key));
+	mac_keyed = true;
+	return 0;
 }
 
 static int token_mac(struct slice secret, const uint8_t *text, uint8_t mac_r[MAC_SIZE])
 {
-	uint8_t mac[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
+	size_t n = 0;
+	int r;
 
 	if (secret.len != TOKEN_SECRET_SIZE)
 		return ERR_STATE;
-	if (HMAC(EVP_sha256(), secret.p, (int)secret.len, text, OFF_MAC, mac, &n) == NULL || n != MAC_SIZE)
+	if ((r = mac_begin(secret)) != 0)
+		return r;
+	if (EVP_MAC_update(mac_ctx, text, OFF_MAC) != 1 || EVP_MAC_final(mac_ctx, mac_r, &n, MAC_SIZE) != 1 || n != MAC_SIZE) {
+		mac_keyed = false;
 		return ERR_NOMEM;
-	memcpy(mac_r, mac, MAC_SIZE);
+	}
 	return 0;
 }
 
