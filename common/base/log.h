@@ -19,6 +19,10 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 /* Names the program in the lines and writes to fd (default 2). name is kept, not copied. */
 void log_init(const char *name, int fd);
+/* From now on lines of this thread wait for log_drain(), which the loop calls at the end of a turn and before each of its
+ * tasks; errors and warnings do not wait. Not before a fork. */
+void log_batch(void);
+void log_drain(void);
 void log_set_level(enum log_level level);
 bool log_debug_on(void);
 

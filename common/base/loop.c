@@ -235,6 +235,7 @@ static void tasks_run(struct loop *l)
 	while ((t = l->tasks) != &end) {
 		l->tasks = t->next;
 		t->queued = false;
+		log_drain();    /* before what it was about is sent */
 		t->fn(t->ctx);
 	}
 	l->tasks = end.next;
@@ -257,6 +258,7 @@ int loop_turn(struct loop *l, int max_wait_ms)
 	}
 	if (l->tasks != NULL)
 		wait = 0;
+	log_drain();
 	n = poller_wait(l->poller, l->events, ARRAY_LEN(l->events), wait);
 	if (n < 0)
 		return ERR_IO;

@@ -448,6 +448,7 @@ int daemon_run(int argc, char **argv, const struct daemon_spec *spec)
 		log_error("cannot start: %s", err_str(ERR_NOMEM));
 		return 1;
 	}
+	log_batch();
 	if (loop_run(f.d.loop) != 0) {
 		log_error("cannot wait for events: errno=%d", errno);
 		return 1;
