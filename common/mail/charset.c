@@ -28,12 +28,26 @@ size_t utf8_take(struct slice s, uint32_t *cp_r)
 	return n;
 }
 
+size_t ascii_run(struct slice s, size_t i)
+{
+	uint64_t w;
+
+	for (; s.len - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(&w, s.p + i, sizeof(w));
+		if ((w & UINT64_C(0x8080808080808080)) != 0)
+			break;
+	}
+	while (i < s.len && s.p[i] < 0x80)
+		i++;
+	return i;
+}
+
 bool utf8_valid(struct slice s)
 {
 	uint32_t cp;
 	size_t n;
 
-	for (size_t i = 0; i < s.len; i += n)
+	for (size_t i = 0; (i = ascii_run(s, i)) < s.len; i += n)
 		if ((n = utf8_take(slice_sub(s, i, 4), &cp)) == 0)
 			return false;
 	return true;

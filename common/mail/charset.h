@@ -27,6 +27,8 @@ void charset_to_utf8(struct slice charset, struct slice in, struct buf *out);
 /* One code point from s (not empty): its length in bytes, or 0 if none begins there (RFC 3629: no
  * surrogates, nothing overlong). */
 size_t utf8_take(struct slice s, uint32_t *cp_r);
+/* Where the ASCII that begins at i ends. */
+size_t ascii_run(struct slice s, size_t i);
 bool utf8_valid(struct slice s);
 /* cp is at most 0x10ffff. */
 void utf8_add(struct buf *b, uint32_t cp);

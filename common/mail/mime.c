@@ -26,10 +26,11 @@ struct parser {
 
 static size_t count_lf(const uint8_t *s, size_t n)
 {
+	const uint8_t *end = s + n;
 	size_t count = 0;
 
-	for (size_t i = 0; i < n; i++)
-		count += s[i] == '\n';
+	for (; n != 0 && (s = memchr(s, '\n', n)) != NULL; n = (size_t)(end - s), count++)
+		s++;
 	return count;
 }
 

@@ -25,6 +25,14 @@ static void add_words(struct buf *b, struct slice s, unsigned *left)
 	size_t n;
 
 	for (size_t i = 0; i < s.len && *left != 0; i += n) {
+		/* The letters of a word at once. */
+		for (n = 0; !gap && n < *left && n < s.len - i && s.p[i + n] > 32 && s.p[i + n] < 0x7f; n++)
+			;
+		if (n != 0) {
+			buf_add_slice(b, slice_sub(s, i, n));
+			*left -= (unsigned)n;
+			continue;
+		}
 		n = utf8_take(slice_sub(s, i, 4), &cp);
 		if (n == 0)
 			return;

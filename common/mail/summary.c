@@ -138,9 +138,10 @@ static void set_message_id(struct slice header, struct mail_summary *s)
 static size_t count_lines(struct slice s)
 {
 	size_t n = 0;
+	ptrdiff_t i;
 
-	for (size_t i = 0; i < s.len; i++)
-		n += s.p[i] == '\n';
+	for (struct slice rest = s; (i = slice_chr(rest, '\n')) >= 0; n++)
+		rest = slice_sub(rest, (size_t)i + 1, SIZE_MAX);
 	return n + (s.len != 0 && s.p[s.len - 1] != '\n');
 }
 
