@@ -196,7 +196,8 @@ void login_password(struct task *t, const struct account_login *req)
 		login_slowed(t, wait_ms);
 	} else if ((r = make_key(ac, user, req->secret, key)) != 0) {
 		login_fault(t, r);
-	} else if (logincache_get(ac->cache, key, now, &v) && (v.services & t->service) != 0) {
+	} else if (ac->d->conf->login_cache != 0 && logincache_get(ac->cache, key, now, &v) &&
+	    (v.services & t->service) != 0) {
 		t->account = v.account;
 		t->app = v.app;
 		throttle_end(ac->throttle, &t->try, THROTTLE_GOOD, now);

@@ -285,6 +285,12 @@ static void cached(void **state)
 		assert_int_equal(ask_login(&imapd, LOGIN_PASSWORD, "x", wrong, "192.0.2.66"), ERR_DENIED);
 	}
 	assert_int_equal(ask_login(&imapd, LOGIN_PASSWORD, "def", "secret-def", "192.0.2.66"), ERR_AGAIN);
+	restart("login_cache = 0\n");
+	for (unsigned i = 1; i <= 2; i++) {
+		before = cost_now();
+		assert_int_equal(ask_login(&imapd, LOGIN_PASSWORD, "def", "secret-def", "192.0.2.1"), 0);
+		assert_int_equal(cost_now().crypt, before.crypt + 1);
+	}
 }
 
 /* Equal ones are one check; a password that changes meanwhile is not believed in afterwards. */

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Every command of pabal against a running system: what it says, its JSON and its exit status."""
+import imaplib
 import json
 import os
 import pty
@@ -145,11 +146,52 @@ def logins(s):
     same(s.pabal("login-failures", "clear", here, check=False).returncode, 1, "once")
 
 
+def by_token(s, user, token):
+    """A login with XOAUTH2: what the server said last."""
+    c = imaplib.IMAP4(s.addr, h.IMAP, timeout=60)
+    try:
+        typ, data = c.authenticate("XOAUTH2", lambda _: ("user=%s\x01auth=Bearer %s\x01\x01" % (user, token)).encode())
+        c.logout()
+        return typ
+    except imaplib.IMAP4.error as e:
+        return str(e)
+
+
 def validator(s):
-    v = subprocess.Popen([PABAL, "-c", s.conf, "oauth-validator", "/bin/false"], env=s.env, stderr=subprocess.PIPE, text=True)
+    program = os.path.join(s.dir, "validator")
+    seen = os.path.join(s.dir, "seen")
+    with open(program, "w") as f:
+        f.write("""#!/bin/sh
+read -r token
+env | sort > '%s'
+echo "args $*" >> '%s'
+case $token in
+good) echo def@daum.test;;
+temporary) exit 75;;
+*) exit 1;;
+esac
+""" % (seen, seen))
+    os.chmod(program, 0o755)
+    ok("UNAVAILABLE" in by_token(s, "def@daum.test", "good"), "without a validator a client is told to come again")
+    v = subprocess.Popen([PABAL, "-c", s.conf, "oauth-validator", "--", program, "-x", "a b"], env=s.env, stderr=subprocess.PIPE, text=True)
     h.wait_for("the validator", lambda: "the validator of OAuth tokens is connected" in s.log_text())
     p = s.pabal("oauth-validator", "/bin/false", check=False)
     ok(p.returncode == 1 and "Another validator" in p.stderr, "there is one validator", p.stderr)
+    same(by_token(s, "def@daum.test", "good"), "OK", "a token is judged")
+    lines = open(seen).read().split("\n")
+    ok("USER=def@daum.test" in lines and "SERVICE=imap" in lines and "ADDR=127.0.0.1" in lines and "args -x a b" in lines,
+       "by the program, that is told whose and where", lines)
+    ok(not any(x.startswith("HOME=") for x in lines) and "good" not in "\n".join(lines), "and nothing more", lines)
+    ok("AUTHENTICATIONFAILED" in by_token(s, "def@daum.test", "bad"), "one that is refused")
+    ok("AUTHENTICATIONFAILED" in by_token(s, "kim@naver.test", "good"), "one of somebody else")
+    ok("UNAVAILABLE" in by_token(s, "def@daum.test", "temporary"), "one that cannot be judged now")
+    ok("good" not in re.findall(r"login user=.*how=bearer.*", s.log_text())[0], "no token is in the log")
+    # accountd is started anew: the validator finds it.
+    pid = [p["pid"] for p in j(s, "status", "-v")["processes"] if p["name"] == "accountd"][0]
+    os.kill(pid, 9)
+    h.wait_for("the validator again", lambda: s.log_text().count("the validator of OAuth tokens is connected") == 2)
+    h.wait_for("a login", lambda: by_token(s, "def@daum.test", "good") == "OK")
+    ok(True, "it connects again when accountd was killed")
     v.terminate()
     same(v.wait(60), 0, "it ends when it is told to")
     h.wait_for("its end", lambda: "the validator of OAuth tokens is gone" in s.log_text())
@@ -212,7 +254,7 @@ def system(s):
 
 
 def test():
-    s = h.System("daum", "daum.test", h.address(0), "login_failures = 100\n", [
+    s = h.System("daum", "daum.test", h.address(0), "login_failures = 100\noauth_login = yes\n", [
         "gone.test. 60 IN MX 10 mx.gone.test.", "mx.gone.test. 60 IN A " + h.address(2)]).start().setup("def")
     accounts(s)
     autoconfig(s)
