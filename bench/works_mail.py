@@ -15,18 +15,22 @@ class Sender:
     """Gives in mail until it has arrived, as often as asked; remembers how fast it went, to choose how many messages."""
 
     def __init__(self, b):
-        self.b, self.rates = b, {}
+        self.b, self.rates, self.last = b, {}, {}
 
     def count(self, key, conns):
-        rate = self.rates.get(key)
-        if rate is None:
-            return max(40, 3 * conns)
+        rate = self.rates.get((key, conns))
+        if rate is None:                # a probe; with other connections it was perhaps slower
+            return int(max(40, 3 * conns, self.last.get(key, 0) * self.b.p.seconds / 2))
         return int(min(20000, max(40, 4 * conns, rate * self.b.p.seconds)))
+
+    def learn(self, key, conns, r):
+        self.rates[key, conns] = self.last[key] = r["rate"]
+        return r
 
     def probe(self, key, conns, run):
         """The first time, one run that does not count."""
-        if key not in self.rates:
-            self.rates[key] = run(self.count(key, conns))["rate"]
+        if (key, conns) not in self.rates:
+            self.learn(key, conns, run(self.count(key, conns)))
 
     def __call__(self, key, conns, systems, run):
         """run(n, begin) -> result of the load generator with "rate" and "units"; adds what it cost per 1,000 messages."""
@@ -42,7 +46,7 @@ class Sender:
                 break
         if meter.others > NOISE:
             self.b.results.noisy(key[0])
-        self.rates[key] = r["rate"]
+        self.learn(key, conns, r)
         r["cpu"] = meter.cpu / r["units"] * 1000
         r["flushes"] = None if meter.flushes is None else meter.flushes / r["units"]
         return r
