@@ -18,13 +18,12 @@ static struct conn_tls *running;        /* whose SSL_do_handshake() runs now */
 
 static void handshake_go(void *ctx);
 
-static void sign_reply(void *ctx, int r, struct ipc_msg *m)
+void conn_tls_answer(struct conn_tls *t, int r, struct ipc_msg *m)
 {
-	struct conn_tls *t = ctx;
 	struct key_signature reply;
 	struct key_fail fail;
 
-	t->request = 0;
+	t->ask = NULL;
 	t->sign = SIGN_FAILED;
 	if (r == 0 && IPC_DECODE(m, key_signature, NULL, &reply) == 0) {
 		if ((t->signature = malloc(reply.signature.len + 1)) != NULL) {
@@ -43,18 +42,13 @@ static void sign_reply(void *ctx, int r, struct ipc_msg *m)
 static int sign_ask(struct conn_tls *t, const uint8_t id[KEY_ID_SIZE], uint16_t scheme, struct slice text)
 {
 	struct key_sign m = { .key = slice_of(id, KEY_ID_SIZE), .scheme = scheme, .text = text };
-	struct channel *ch = tls_server_keyd(t->server);
+	int r = text.len <= KEY_TEXT_MAX ? tls_server_ask(t->server, t, &m, &t->ask) : ERR_LIMIT;
 
-	if (ch == NULL) {
+	if (r == ERR_CLOSED)
 		tls_server_complain(t->server, "is not there", "");
-		return ERR_CLOSED;
-	}
-	if (text.len > KEY_TEXT_MAX)
-		return ERR_LIMIT;
-	t->keyd = ch;
-	t->sign = SIGN_ASKED;
-	t->request = IPC_REQUEST(ch, key_sign, &m, tls_server_handshake_ms(t->server), sign_reply, t);
-	return 0;
+	if (r == 0)
+		t->sign = SIGN_ASKED;
+	return r;
 }
 
 static int sign_take(struct conn_tls *t, uint8_t *sig, size_t *len)
@@ -66,6 +60,7 @@ static int sign_take(struct conn_tls *t, uint8_t *sig, size_t *len)
 	free(t->signature);
 	t->signature = NULL;
 	t->sign = SIGN_NONE;
+	t->has_signed = true;
 	return r;
 }
 
@@ -77,7 +72,7 @@ int conn_tls_sign(const uint8_t id[KEY_ID_SIZE], uint16_t scheme, struct slice t
 	struct conn_tls *t = running;
 	int r;
 
-	if (t == NULL || t->server == NULL || t->sign != SIGN_NONE || ASYNC_get_current_job() == NULL)
+	if (t == NULL || t->dead || t->server == NULL || t->sign != SIGN_NONE || ASYNC_get_current_job() == NULL)
 		return ERR_STATE;
 	r = sign_ask(t, id, scheme, text);
 	while (r == 0 && t->sign == SIGN_ASKED)
@@ -196,6 +191,11 @@ bool conn_tls_handshake(struct conn *c)
 	struct conn_tls *t = c->tls;
 	int r, e;
 
+	if (t->server != NULL && t->sign == SIGN_NONE && !t->has_signed && tls_server_full(t->server)) {
+		t->want = 0;
+		tls_server_wait(t->server, &t->waiter);
+		return true;
+	}
 	ERR_clear_error();
 	running = t;
 	r = SSL_do_handshake(t->ssl);

@@ -85,8 +85,8 @@ void conn_tls_free(struct conn *c)
 	loop_task_del(c->loop, &t->task);
 	if (t->server != NULL)
 		tls_server_unwait(t->server, &t->waiter);
-	if (t->request != 0)
-		channel_cancel(t->keyd, t->request);
+	if (t->ask != NULL)
+		t->ask->owner = NULL;
 	t->dead = true;
 	if (t->ssl != NULL && SSL_waiting_for_async(t->ssl))
 		conn_tls_abandon(t);

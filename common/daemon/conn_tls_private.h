@@ -29,8 +29,8 @@ struct conn_tls {
 	int sys;                        /* errno of the socket */
 	const char *error;
 	/* the signature */
-	struct channel *keyd;
-	uint32_t request;
+	struct tls_ask *ask;            /* under way, or NULL */
+	bool has_signed;
 	uint8_t *signature;
 	size_t signature_n;
 	/* messages after the handshake */

@@ -43,10 +43,24 @@ int conn_tls_sign(const uint8_t id[KEY_ID_SIZE], uint16_t scheme, struct slice t
 /* NULL with *why_r: no certificates, no memory. */
 SSL *tls_server_ssl(struct tls_server *t, const char **why_r);
 uint64_t tls_server_handshake_ms(const struct tls_server *t);
-struct channel *tls_server_keyd(struct tls_server *t);
+/*
+ * A signature that is asked of keyd: conn_tls_answer() of owner follows. Who goes away before the answer sets owner to
+ * NULL; the request counts until keyd has answered, so that clients who come and go make keyd's line no longer than
+ * those who wait. ERR_CLOSED: keyd is not there.
+ */
+struct tls_ask {
+	TAILQ_ENTRY(tls_ask) entry;
+	struct tls_server *server;
+	struct channel *keyd;
+	uint32_t request;
+	struct conn_tls *owner;
+};
+int tls_server_ask(struct tls_server *t, struct conn_tls *owner, const struct key_sign *m, struct tls_ask **a_r) MUST_CHECK;
+/* As many are asked for as may be: begin no handshake, wait. */
+bool tls_server_full(const struct tls_server *t);
 /* A handshake failed because of keyd: says so, not too often. */
 void tls_server_complain(struct tls_server *t, const char *what, const char *detail);
-/* The handshakes that found all ASYNC jobs taken; goes on with the first by its task. */
+/* The handshakes that found all ASYNC jobs taken, or keyd's line full; goes on with the first by its task. */
 struct tls_waiter {
 	TAILQ_ENTRY(tls_waiter) entry;
 	void (*fn)(struct tls_waiter *w);
@@ -102,5 +116,7 @@ struct tls_client *conn_tls_client(const struct conn_tls *ct, const char **key_r
 /* The first thing that was wrong with the peer's certificate. */
 void conn_tls_verify_failed(struct conn_tls *ct, int x509_error);
 void conn_tls_message(struct conn_tls *ct, bool sent, int type, struct slice msg);
+/* conn_handshake.c: keyd's answer to tls_server_ask(), as a channel gives it. */
+void conn_tls_answer(struct conn_tls *ct, int r, struct ipc_msg *m);
 
 #endif

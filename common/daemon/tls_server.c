@@ -9,7 +9,7 @@
 
 enum {
 	NAME_MAX_LEN = 255,
-	SIGNING_MAX = 256,              /* handshakes that wait for keyd, each with a stack of 32 KiB; others queue */
+	SIGNING_MAX = 256,              /* requests to keyd, and handshakes that wait for them, each with a stack of 32 KiB; others queue */
 	COMPLAIN_MS = 10 * 1000,
 	WAKE_TURN = 64,
 	DECODE_MAX = 16 * 1024 * 1024,
@@ -25,6 +25,8 @@ struct tls_server {
 	X509_STORE *client_store;       /* NULL: clients are not asked */
 	STACK_OF(X509_NAME) *client_names;
 	TAILQ_HEAD(, tls_waiter) waiters;
+	TAILQ_HEAD(, tls_ask) asks;
+	unsigned asks_n;
 	struct loop_task wake_task;
 	bool complained, starved, waking;
 };
@@ -202,10 +204,44 @@ void tls_server_keyd_close(struct daemon *d, struct channel *ch, int why)
 		d->tls->keyd = NULL;
 }
 
-struct channel *tls_server_keyd(struct tls_server *t)
+static void ask_free(struct tls_ask *a)
 {
-	return t->keyd != NULL && channel_is_open(t->keyd) ? t->keyd : NULL;
+	TAILQ_REMOVE(&a->server->asks, a, entry);
+	a->server->asks_n--;
+	free(a);
 }
+
+static void on_answer(void *ctx, int r, struct ipc_msg *m)
+{
+	struct tls_ask *a = ctx;
+	struct tls_server *t = a->server;
+	struct conn_tls *owner = a->owner;
+
+	ask_free(a);
+	if (owner != NULL)
+		conn_tls_answer(owner, r, m);
+	tls_server_job_free(t);
+}
+
+int tls_server_ask(struct tls_server *t, struct conn_tls *owner, const struct key_sign *m, struct tls_ask **a_r)
+{
+	struct tls_ask *a;
+
+	if (t->keyd == NULL || !channel_is_open(t->keyd))
+		return ERR_CLOSED;
+	if ((a = calloc(1, sizeof(*a))) == NULL)
+		return ERR_NOMEM;
+	a->server = t;
+	a->owner = owner;
+	a->keyd = t->keyd;
+	TAILQ_INSERT_TAIL(&t->asks, a, entry);
+	t->asks_n++;
+	a->request = IPC_REQUEST(t->keyd, key_sign, m, t->handshake_ms, on_answer, a);
+	*a_r = a;
+	return 0;
+}
+
+bool tls_server_full(const struct tls_server *t) { return t->asks_n >= SIGNING_MAX; }
 
 void tls_server_complain(struct tls_server *t, const char *what, const char *detail)
 {
@@ -280,6 +316,7 @@ struct tls_server *tls_server_new(struct daemon *d, const char *service)
 	if (t == NULL)
 		return NULL;
 	TAILQ_INIT(&t->waiters);
+	TAILQ_INIT(&t->asks);
 	t->loop = d->loop;
 	conf_take(t, conf);
 	(void)snprintf(t->service, sizeof(t->service), "%s", service);
@@ -306,9 +343,14 @@ struct tls_server *tls_server_new(struct daemon *d, const char *service)
 void tls_server_free(struct tls_server **tp)
 {
 	struct tls_server *t = *tp;
+	struct tls_ask *a;
 
 	if (t == NULL)
 		return;
+	while ((a = TAILQ_FIRST(&t->asks)) != NULL) {
+		channel_cancel(a->keyd, a->request);
+		ask_free(a);
+	}
 	loop_task_del(t->loop, &t->wake_task);
 	tls_sites_free(&t->sites);
 	tls_tickets_free(&t->tickets);

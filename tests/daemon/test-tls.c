@@ -310,18 +310,43 @@ static void more_than_jobs(void **state)
 		kit_turns(&k, 2);
 	}
 	assert_int_equal(k.held, JOBS);
-	/* those that end make room, those that wait may end too */
+	/* those that end leave their request behind: clients who come and go make keyd's line no longer */
 	for (unsigned i = 0; i < 10; i++) {
 		part(&m[i]);
 		part(&m[N - 1 - i]);
 	}
 	kit_turns(&k, 10);
-	assert_int_equal(k.held, JOBS + 10);
+	assert_int_equal(k.held, JOBS);
+	for (unsigned i = 10; i < JOBS; i++)
+		part(&m[i]);
+	kit_turns(&k, 10);
+	assert_int_equal(k.held, JOBS);
 	kit_release(&k);
-	for (unsigned i = 10; i < N - 10; i++) {
+	for (unsigned i = JOBS; i < N - 10; i++) {
 		assert_int_equal(kit_peer_handshake(&k, &m[i].p), 1);
 		part(&m[i]);
 	}
+	assert_int_equal(k.signs, N - 10);
+	/* and keyd goes while such requests are left */
+	k.mode = KEYD_HOLD;
+	for (unsigned i = 0; i < N; i++) {
+		meet(&m[i], TLS1_3_VERSION);
+		(void)SSL_do_handshake(m[i].p.ssl);
+		kit_turns(&k, 2);
+	}
+	for (unsigned i = 0; i < JOBS / 2; i++)
+		part(&m[i]);
+	kit_keyd_close(&k);
+	for (unsigned i = JOBS / 2; i < N; i++) {
+		assert_int_equal(kit_peer_handshake(&k, &m[i].p), 0);
+		part(&m[i]);
+	}
+	k.mode = KEYD_SIGN;
+	k.held = 0;
+	kit_keyd_open(&k);
+	meet(&m[0], TLS1_3_VERSION);
+	assert_int_equal(kit_peer_handshake(&k, &m[0].p), 1);
+	part(&m[0]);
 }
 
 /* ---- names ---------------------------------------------------------------------------- */
