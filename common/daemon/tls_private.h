@@ -106,7 +106,8 @@ struct tls_sessions *tls_sessions_new(unsigned max);
 void tls_sessions_free(struct tls_sessions **s);
 /* Takes over the reference, even on failure. */
 void tls_sessions_put(struct tls_sessions *s, const char *key, SSL_SESSION *sess);
-/* A reference of its own, or NULL. A session of TLS 1.3 is given once (RFC 8446 C.4). */
+/* A reference of its own, or NULL. A session of TLS 1.3 is given once (RFC 8446 C.4). Two hours after the last full
+ * handshake there is none: the peer's certificate has to be looked at anew. */
 SSL_SESSION *tls_sessions_get(struct tls_sessions *s, const char *key);
 void tls_sessions_del(struct tls_sessions *s, const char *key);
 unsigned tls_sessions_count(const struct tls_sessions *s);

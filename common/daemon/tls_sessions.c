@@ -4,6 +4,10 @@
 #include <bsd/sys/tree.h>
 #include <stdlib.h>
 
+#include "common/base/clock.h"
+
+enum { LIFE_S = 7200 };         /* from the handshake in which the certificate was looked at */
+
 struct entry {
 	RB_ENTRY(entry) node;
 	TAILQ_ENTRY(entry) used;        /* the most recently used first */
@@ -19,6 +23,8 @@ struct tls_sessions {
 	unsigned n, max;
 };
 
+static int ex_since = -1;       /* of SSL_SESSION, and of those that resumed it: when that handshake was */
+
 static int entry_cmp(const struct entry *a, const struct entry *b) { return strcmp(a->key, b->key); }
 
 RB_GENERATE_INTERNAL(entry_tree, entry, node, entry_cmp, static UNUSED)
@@ -27,6 +33,12 @@ struct tls_sessions *tls_sessions_new(unsigned max)
 {
 	struct tls_sessions *s = calloc(1, sizeof(*s));
 
+	if (ex_since < 0)
+		ex_since = SSL_SESSION_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+	if (s != NULL && ex_since < 0) {
+		free(s);
+		s = NULL;
+	}
 	if (s != NULL) {
 		RB_INIT(&s->tree);
 		TAILQ_INIT(&s->used);
@@ -70,7 +82,10 @@ void tls_sessions_put(struct tls_sessions *s, const char *key, SSL_SESSION *sess
 {
 	struct entry *e = entry_new(key), *old;
 
-	if (e == NULL) {
+	/* OpenSSL copies it into the session of a handshake that resumed this one. */
+	if (e == NULL || (SSL_SESSION_get_ex_data(sess, ex_since) == NULL &&
+	    SSL_SESSION_set_ex_data(sess, ex_since, (void *)(uintptr_t)clock_wall_s()) != 1)) {
+		free(e);
 		SSL_SESSION_free(sess);
 		return;
 	}
@@ -100,6 +115,13 @@ static struct entry *find(struct tls_sessions *s, const char *key)
 	return e;
 }
 
+static bool is_old(const SSL_SESSION *sess)
+{
+	uint64_t since = (uintptr_t)SSL_SESSION_get_ex_data(sess, ex_since), now = clock_wall_s();
+
+	return since > now || now - since > LIFE_S;
+}
+
 SSL_SESSION *tls_sessions_get(struct tls_sessions *s, const char *key)
 {
 	struct entry *e = find(s, key);
@@ -107,7 +129,7 @@ SSL_SESSION *tls_sessions_get(struct tls_sessions *s, const char *key)
 
 	if (e == NULL)
 		return NULL;
-	if (SSL_SESSION_is_resumable(e->sess) != 1) {
+	if (SSL_SESSION_is_resumable(e->sess) != 1 || is_old(e->sess)) {
 		entry_free(s, e);
 		return NULL;
 	}

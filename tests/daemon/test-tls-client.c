@@ -96,7 +96,7 @@ static void part(struct meeting *m)
 
 static void verification(void **state)
 {
-	static const struct { int cert; const char *host, *names, *error; } t[] = {
+	const struct { int cert; const char *host, *names, *error; } t[] = {
 		{ 0, "mail.example.org", "", NULL },
 		{ 0, "MAIL.example.org.", "", NULL },
 		{ 0, "mx.example.org", "", "hostname mismatch" },
@@ -112,6 +112,7 @@ static void verification(void **state)
 		{ 4, "a.b.example.org", "", "hostname mismatch" },
 		{ 5, "192.0.2.1", "", NULL }, { 5, "2001:db8::1", "", NULL }, { 5, "192.0.2.2", "", "IP address mismatch" },
 		{ 6, "mail.example.org", "", "hostname mismatch" },
+		{ 7, "mail.example.org", "", X509_verify_cert_error_string(X509_V_ERR_INVALID_PURPOSE) },
 	};
 	struct tls_client *client = tls_client_new(ca_file, "1.2");
 
@@ -123,6 +124,7 @@ static void verification(void **state)
 	kit_cert_add(&k, &(struct kit_cert_spec){ .type = "P-256", .san = "DNS:*.example.org", .issuer = &root });
 	kit_cert_add(&k, &(struct kit_cert_spec){ .type = "P-256", .san = "IP:192.0.2.1,IP:2001:db8::1", .issuer = &root });
 	kit_cert_add(&k, &(struct kit_cert_spec){ .type = "P-256", .issuer = &root });
+	kit_cert_add(&k, &(struct kit_cert_spec){ .type = "P-256", .san = "DNS:mail.example.org", .issuer = &root, .eku = "clientAuth" });
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
 		for (int verify = 0; verify < 2; verify++) {
 			struct tls_target target = { .host = t[i].host, .verify = verify != 0, .names = slice_cstr(t[i].names) };
@@ -149,6 +151,33 @@ static void verification(void **state)
 			k.certs_n = n;
 		}
 	}
+	tls_client_free(&client);
+}
+
+/* A chain of certificates costs a verification each: long ones are not followed. */
+static void long_chains(void **state)
+{
+	static const unsigned lengths[] = { 9, 10, 11, 30 };
+	enum { MOST = 30, ALLOWED = 10 };
+	struct tls_target target = { .host = "mail.example.org", .verify = true };
+	struct tls_client *client = tls_client_new(ca_file, "1.2");
+	struct kit_cert between[MOST];
+	struct meeting m;
+
+	(void)state;
+	for (unsigned i = 0; i < MOST; i++)
+		kit_cert_make(&between[i], &(struct kit_cert_spec){ .type = "P-256", .ca = true, .issuer = i == 0 ? &root : &between[i - 1] });
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		kit_cert_add(&k, &(struct kit_cert_spec){ .type = "P-256", .san = "DNS:mail.example.org", .issuer = &between[lengths[i] - 1] });
+		kit_tell_certs(&k, 1);
+		assert_row(i, meet(&m, client, &target) == 0 && m.c.tls == (lengths[i] <= ALLOWED));
+		if (lengths[i] > ALLOWED)
+			assert_string_equal(conn_tls_error(m.c.c), "certificate chain too long");
+		part(&m);
+		kit_cert_free(&k.certs[--k.certs_n]);
+	}
+	for (unsigned i = 0; i < MOST; i++)
+		kit_cert_free(&between[i]);
 	tls_client_free(&client);
 }
 
@@ -334,18 +363,53 @@ static void ticket_of_another_service(void **state)
 	}
 }
 
+/* Every two hours the certificate is looked at anew, however often the session was resumed and renewed meanwhile. */
+static void old_sessions(void **state)
+{
+	static const struct clock_ops ops = { .mono_ms = one_time, .wall_us = later_us, .random = dice };
+	static const struct { int step; bool resumed; } t[] = {
+		{ 0, false }, { 3000, true }, { 3000, true }, { 1200, true }, { 1, false }, { 7200, true }, { 1, false }, { -8000, false }, { 1, true },
+	};
+	struct tls_target target = { .host = "mail.example.org", .verify = true };
+
+	(void)state;
+	clock_set(&ops);
+	for (int version = 2; version <= 3; version++) {
+		struct tls_client *client = tls_client_new(ca_file, version == 3 ? "1.3" : "1.2");
+
+		wall_offset = 10000;
+		memset(&k, 0, sizeof(k));
+		kit_start(&k, "smtpd");
+		one_cert();
+		for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+			struct meeting m;
+
+			wall_offset += (uint64_t)(int64_t)t[i].step;
+			assert_row(i, meet(&m, client, &target) == 0 && m.c.tls == 1);
+			assert_row(i, conn_tls_info(m.c.c)->resumed == t[i].resumed && conn_tls_info(m.c.c)->verified);
+			part(&m);
+		}
+		tls_client_free(&client);
+		kit_end(&k);
+	}
+	clock_set(NULL);
+}
+
 /* ---- certificates of clients ---------------------------------------------------------------- */
 
 static void client_certificates(void **state)
 {
-	static const struct { const char *san; int issuer; bool expired, verified; const char *mail, *error; } t[] = {
-		{ "email:kim@example.org", 1, false, true, "kim@example.org", "" },
-		{ "DNS:a.test,email:kim@example.org,email:lee@example.org", 1, false, true, "kim@example.org", "" },
-		{ "DNS:a.test", 1, false, true, "", "" },
-		{ "email:kim@example.org", 1, true, false, "", "certificate has expired" },
-		{ "email:kim@example.org", 2, false, false, "", "self-signed certificate in certificate chain" },
-		{ "email:kim@example.org", 0, false, false, "", "self-signed certificate" },
-		{ NULL, -1, false, false, "", "" },
+	const char *purpose = X509_verify_cert_error_string(X509_V_ERR_INVALID_PURPOSE);
+	const struct { const char *san; int issuer; bool expired, verified; const char *mail, *error, *eku; } t[] = {
+		{ "email:kim@example.org", 1, false, true, "kim@example.org", "", NULL },
+		{ "DNS:a.test,email:kim@example.org,email:lee@example.org", 1, false, true, "kim@example.org", "", NULL },
+		{ "DNS:a.test", 1, false, true, "", "", NULL },
+		{ "email:kim@example.org", 1, true, false, "", "certificate has expired", NULL },
+		{ "email:kim@example.org", 2, false, false, "", "self-signed certificate in certificate chain", NULL },
+		{ "email:kim@example.org", 0, false, false, "", "self-signed certificate", NULL },
+		{ NULL, -1, false, false, "", "", NULL },
+		{ "email:kim@example.org", 1, false, true, "kim@example.org", "", "clientAuth" },
+		{ "email:kim@example.org", 1, false, false, "", purpose, "serverAuth" },
 	};
 
 	(void)state;
@@ -370,7 +434,7 @@ static void client_certificates(void **state)
 				if (t[i].issuer >= 0) {
 					if (own.key == NULL)
 						kit_cert_make(&own, &(struct kit_cert_spec){ .type = "P-256", .san = t[i].san, .issuer = issuer,
-						    .expired = t[i].expired });
+						    .expired = t[i].expired, .eku = t[i].eku });
 					assert_int_equal(SSL_use_certificate(p.ssl, own.x), 1);
 					assert_int_equal(SSL_use_PrivateKey(p.ssl, own.key), 1);
 					if (issuer != NULL)
@@ -437,10 +501,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(verification, start, end),
+		cmocka_unit_test_setup_teardown(long_chains, start, end),
 		cmocka_unit_test_setup_teardown(names_that_are_none, start, end),
 		cmocka_unit_test(sessions_of_the_client),
 		cmocka_unit_test(tickets),
 		cmocka_unit_test(ticket_of_another_service),
+		cmocka_unit_test(old_sessions),
 		cmocka_unit_test(client_certificates),
 #if !defined(WITH_SANITIZERS) && defined(__GLIBC__)
 		cmocka_unit_test_setup_teardown(idle_memory, start, end),

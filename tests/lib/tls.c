@@ -79,6 +79,8 @@ void kit_cert_make(struct kit_cert *c, const struct kit_cert_spec *s)
 	add_ext(c->x, NID_basic_constraints, s->ca ? "critical,CA:TRUE" : "CA:FALSE");
 	if (s->san != NULL)
 		add_ext(c->x, NID_subject_alt_name, s->san);
+	if (s->eku != NULL)
+		add_ext(c->x, NID_ext_key_usage, s->eku);
 	signer = s->issuer != NULL ? s->issuer->key : c->key;
 	assert_int_not_equal(X509_sign(c->x, signer, EVP_PKEY_is_a(signer, "ED25519") ? NULL : EVP_sha256()), 0);
 	n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(c->x), &der);

@@ -24,6 +24,7 @@ struct kit_cert_spec {
 	const char *type;               /* "P-256", "P-384", "RSA", "RSA-PSS", "ED25519" */
 	const char *san;                /* "DNS:a.test,DNS:b.test"; NULL: none */
 	const struct kit_cert *issuer;  /* NULL: itself */
+	const char *eku;                /* "serverAuth"; NULL: for everything */
 	bool ca, expired;
 	unsigned rsa_bits;              /* 0: 2048 */
 };
