@@ -122,7 +122,7 @@ class Postfix(System):
         return sum(len(files) for _, _, files in os.walk(self.spool + "/deferred"))
 
     def queue_list(self):
-        subprocess.run(["postqueue", "-c", self.etc, "-p"], stdout=subprocess.DEVNULL, check=True)
+        return must("postqueue", "-c", self.etc, "-p")
 
 
 class Dovecot(System):

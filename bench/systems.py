@@ -169,4 +169,4 @@ class Pabal(System):
         return json.loads(self.run("spool", "stats", "--json").stdout)["flushes"]
 
     def queue_list(self):
-        self.run("queue", "list")
+        return self.run("queue", "list").stdout

@@ -1,4 +1,5 @@
 """The deferred queue and TLS handshakes (works i and j)."""
+import os
 import time
 
 import measure
@@ -23,8 +24,10 @@ def deferred(b, suffix, name, system, messages, waiting, wipe):
     ready = time.monotonic() - t
     time.sleep(2)
     t = time.monotonic()
-    system.queue_list()
+    text = system.queue_list()
     listed = time.monotonic() - t
+    if text.count("@dead.test") < messages:
+        raise measure.Failed("i: %s lists %d of %d messages" % (name, text.count("@dead.test"), messages))
     b.results.add("i" + suffix, (messages,), name, ready=ready, list=listed, mib=measure.pss_kib(system.roots()) / 1024, rate=rate)
     wipe()
 
@@ -38,13 +41,12 @@ def work_i(b, suffix):
         if b.relay and n <= b.p.deferred_peers:
             def wipe():
                 b.relay.stop()
-                measure_remove(b.relay.spool)
+                remove_queue(b.relay.spool)
                 b.relay.start()
             deferred(b, suffix, "Postfix", b.relay, n, b.relay.deferred, wipe)
 
 
-def measure_remove(spool):
-    import os
+def remove_queue(spool):
     for q in ("maildrop", "incoming", "active", "deferred", "defer"):
         for d, _, files in os.walk(os.path.join(spool, q)):
             for f in files:
