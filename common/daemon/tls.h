@@ -53,6 +53,8 @@ struct tls_target {
 };
 /* Before the sandbox: reads ca_file (missing or empty file: verify always fails, one log line). NULL: no memory. */
 struct tls_client *tls_client_new(const char *ca_file, const char *min_version);
+/* For new connections; the authorities stay those that were read. */
+void tls_client_reload(struct tls_client *t, const char *min_version);
 void tls_client_free(struct tls_client **t);
 
 #endif

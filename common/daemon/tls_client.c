@@ -63,6 +63,12 @@ void tls_client_free(struct tls_client **tp)
 	*tp = NULL;
 }
 
+void tls_client_reload(struct tls_client *t, const char *min_version)
+{
+	if (tls_ctx_min_version(t->ctx, min_version) != 0)
+		log_warn("tls_min_version is not taken up: out of memory");
+}
+
 bool tls_client_keep(struct tls_client *t, const char *key, SSL_SESSION *s)
 {
 	if (SSL_SESSION_is_resumable(s) != 1)

@@ -2,6 +2,7 @@
 #include "tests/lib/unit.h"
 
 #include "common/base/log.h"
+#include "common/daemon/tls.h"
 #include "common/ipc/proto_dns.h"
 #include "deliver/tlspolicy.h"
 #include "tests/deliver/remote_world.h"
@@ -115,6 +116,12 @@ static void test_tls12(void **state)
 	(void)state;
 	w->hosts[0].tls_version = 12;
 	one_job(w, DONE_PLAIN " tls=TLSv1.2/ECDHE-ECDSA-AES128-GCM-SHA256 (verified)");
+	/* a reload holds for the next connection */
+	agent_set_conf(w->r, &w->conf);
+	tls_client_reload(w->tls_client, "1.3");
+	give_job(w, 1);
+	wait_results(w, 2);
+	assert_true(slice_istarts(buf_slice(&w->results[1]), "0 10:2 4.7.5 mx1.b.test[127.0.0.1]:"));
 	world_delete(w);
 }
 
