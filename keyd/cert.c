@@ -42,13 +42,14 @@ static int read_key(struct slice pem, EVP_PKEY **key_r, struct buf *why)
 static int read_chain(struct slice pem, STACK_OF(X509) *chain, struct buf *why)
 {
 	BIO *b = BIO_new_mem_buf(pem.len != 0 ? (const void *)pem.p : "", (int)pem.len);
+	bool asked = false;
 	unsigned long e;
 	int r = 0;
 
 	if (b == NULL)
 		return ERR_NOMEM;
 	while (r == 0) {
-		X509 *x = PEM_read_bio_X509(b, NULL, NULL, NULL);
+		X509 *x = PEM_read_bio_X509(b, NULL, no_passphrase, &asked);
 
 		if (x == NULL)
 			break;

@@ -113,6 +113,16 @@ SSL_CTX *tls_ctx_new(bool server, const char *min_version)
 	return NULL;
 }
 
+/* OpenSSL would ask the terminal for the passphrase of an encrypted block. */
+static int no_passphrase(char *buf, int size, int rwflag, void *arg)
+{
+	(void)buf;
+	(void)size;
+	(void)rwflag;
+	(void)arg;
+	return -1;
+}
+
 X509_STORE *tls_store_load(const char *file, STACK_OF(X509_NAME) **names_r)
 {
 	X509_STORE *store = X509_STORE_new();
@@ -120,7 +130,7 @@ X509_STORE *tls_store_load(const char *file, STACK_OF(X509_NAME) **names_r)
 	X509 *x = X509_new_ex(the.lib, NULL);
 	unsigned n = 0;
 
-	while (store != NULL && b != NULL && x != NULL && PEM_read_bio_X509(b, &x, NULL, NULL) != NULL) {
+	while (store != NULL && b != NULL && x != NULL && PEM_read_bio_X509(b, &x, no_passphrase, NULL) != NULL) {
 		X509_NAME *name = names_r != NULL ? X509_NAME_dup(X509_get_subject_name(x)) : NULL;
 
 		n += X509_STORE_add_cert(store, x) == 1;

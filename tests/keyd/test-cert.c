@@ -23,7 +23,7 @@ static int tear_down(void **state)
 }
 
 /* How the texts are made of the parts: k the leaf's key, l leaf, i intermediate, r root, o another's key, x half of a
- * certificate, g garbage, e an empty line of comment. */
+ * certificate, g garbage, p encrypted with a passphrase, e an empty line of comment. */
 static void compose(struct buf *b, const char *parts, const struct pki *leaf, const struct pki *other, enum pki_key_form form)
 {
 	struct buf half = BUF_INIT(65536);
@@ -41,6 +41,10 @@ static void compose(struct buf *b, const char *parts, const struct pki *leaf, co
 			buf_add_slice(b, slice_sub(buf_slice(&half), 0, buf_len(&half) / 2));
 			break;
 		case 'g': buf_add_cstr(b, "-----BEGIN CERTIFICATE-----\nAAAA!!!!\n-----END CERTIFICATE-----\n"); break;
+		case 'p':
+			buf_add_cstr(b, "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00112233445566778899AABBCCDDEEFF\n\n"
+			    "AAECAwQFBgcICQoLDA0ODw==\n-----END CERTIFICATE-----\n");
+			break;
 		case 'e': buf_add_cstr(b, "# a comment\r\n\r\n"); break;
 		case 'n': buf_add(b, "\0\0\0", 3); break;
 		default: fail();
@@ -87,6 +91,8 @@ static void parses(void **state)
 		{ { PKI_EC256, "a", "DNS:a.test", 0, 0, 0, NULL, NULL }, PKI_PKCS8, "k", "x", ERR_SYNTAX, "certificate 1 cannot be read" },
 		{ { PKI_EC256, "a", "DNS:a.test", 0, 0, 0, NULL, NULL }, PKI_PKCS8, "k", "lx", ERR_SYNTAX, "certificate 2 cannot be read" },
 		{ { PKI_EC256, "a", "DNS:a.test", 0, 0, 0, NULL, NULL }, PKI_PKCS8, "k", "lg", ERR_SYNTAX, "certificate 2 cannot be read" },
+		/* nobody is asked for a passphrase */
+		{ { PKI_EC256, "a", "DNS:a.test", 0, 0, 0, NULL, NULL }, PKI_PKCS8, "k", "lp", ERR_SYNTAX, "certificate 2 cannot be read: bad password read" },
 		{ { PKI_EC256, "a", "DNS:a.test", 0, 0, 0, NULL, NULL }, PKI_PKCS8, "k", "liiiiiiiiii", ERR_LIMIT, "more than 10" },
 		/* purpose and names */
 		{ { PKI_EC256, "a", "DNS:a.test", 0, 0, 0, NULL, "clientAuth" }, PKI_PKCS8, "k", "l", ERR_DENIED, "not for TLS servers" },
