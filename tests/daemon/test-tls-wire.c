@@ -145,6 +145,38 @@ static void nonsense_in_the_middle(void **state)
 	}
 }
 
+/* Very many that never come to an end keep nobody out. */
+static void half_open(void **state)
+{
+	enum { N = 300 };
+	static struct kit_conn o[N];
+	static int fd[N];
+	struct kit_conn good;
+	struct kit_peer p;
+	uint8_t h[4096];
+	size_t n = hello(h, sizeof(h));
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		size_t part = i % 3 == 0 ? 0 : i % 3 == 1 ? n / 2 : n;
+
+		fd[i] = kit_conn_open(&k, &o[i]);
+		conn_start_tls_server(o[i].c, k.d.tls);
+		assert_int_equal(write(fd[i], h, part), part);
+	}
+	kit_turns(&k, 10);
+	kit_peer_open(&p, kit_conn_open(&k, &good), TLS1_3_VERSION, TLS1_3_VERSION);
+	conn_start_tls_server(good.c, k.d.tls);
+	assert_int_equal(kit_peer_handshake(&k, &p), 1);
+	kit_conn_free(&good);
+	kit_peer_free(&p);
+	for (unsigned i = 0; i < N; i++) {
+		assert_int_equal(o[i].error + o[i].tls, 0);
+		kit_conn_free(&o[i]);
+		(void)close(fd[i]);
+	}
+}
+
 struct meeting { struct kit_conn o; struct kit_peer p; };
 
 static void meet(struct meeting *m, int version)
@@ -470,6 +502,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(not_a_client_hello, start, end),
 		cmocka_unit_test_setup_teardown(nonsense_in_the_middle, start, end),
+		cmocka_unit_test_setup_teardown(half_open, start, end),
 		cmocka_unit_test_setup_teardown(injected_into_the_server, start, end),
 		cmocka_unit_test_setup_teardown(injected_into_the_client, start, end),
 		cmocka_unit_test_setup_teardown(refused, start, end),
