@@ -448,6 +448,46 @@ static void certificates_change(void **state)
 	part(&new);
 }
 
+/* All that an edge has of certificates, names, versions and tickets changes while keyd thinks. */
+static void change_in_a_handshake(void **state)
+{
+	struct conf newer;
+
+	(void)state;
+	one_cert("P-256");
+	for (int v = TLS1_2_VERSION; v <= TLS1_3_VERSION; v++) {
+		struct meeting m, next;
+		X509 *x;
+
+		newer = k.conf;
+		kit_tell_tickets(&k, 1, 0);
+		k.mode = KEYD_HOLD;
+		meet(&m, v);
+		assert_int_equal(SSL_set_tlsext_host_name(m.p.ssl, "mail.example.org"), 1);
+		assert_int_equal(kit_peer_handshake(&k, &m.p), -1);
+		kit_cert_add(&k, &(struct kit_cert_spec){ .type = "P-384", .san = "DNS:mail.example.org" });
+		for (unsigned i = 0; i < 3; i++) {
+			kit_tell_certs(&k, 1u << (k.certs_n - 1));
+			kit_tell_tickets(&k, (uint8_t)(2 + i), (uint8_t)(1 + i));
+		}
+		newer.tls_min_version = "1.3";
+		tls_server_reload(k.d.tls, &newer);
+		kit_release(&k);
+		assert_int_equal(kit_peer_handshake(&k, &m.p), 1);
+		x = SSL_get1_peer_certificate(m.p.ssl);
+		assert_int_equal(X509_cmp(x, k.certs[0].x), 0);
+		X509_free(x);
+		assert_true(echoes(&m));
+		part(&m);
+		meet(&next, TLS1_3_VERSION);
+		assert_int_equal(kit_peer_handshake(&k, &next.p), 1);
+		part(&next);
+		kit_cert_free(&k.certs[--k.certs_n]);
+		kit_tell_certs(&k, 1);
+		tls_server_reload(k.d.tls, &k.conf);
+	}
+}
+
 /* ---- protocols (RFC 7301) --------------------------------------------------------------- */
 
 static void alpn(void **state)
@@ -496,6 +536,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(names, start, end),
 		cmocka_unit_test_setup_teardown(key_types_together, start, end),
 		cmocka_unit_test_setup_teardown(certificates_change, start, end),
+		cmocka_unit_test_setup_teardown(change_in_a_handshake, start, end),
 		cmocka_unit_test(alpn),
 	};
 
