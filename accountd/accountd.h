@@ -58,7 +58,7 @@ struct accountd {
 	char dummy_hash[PASSWORD_HASH_SIZE];    /* of a password that nobody has */
 	struct scram_keys dummy_keys;           /* the same */
 	uint8_t cache_key[DIGEST_SIZE];
-	uint64_t epoch;                 /* grows with each change of a password: what was begun before proves nothing for later */
+	uint64_t epoch;                 /* grows with each change of users and names: what was begun before proves nothing for later */
 	struct check_chain checks[CHECK_CHAINS];        /* passwords that a thread is checking */
 	struct task_list tasks;
 	unsigned tasks_n;

@@ -17,6 +17,8 @@ static void admin_finish(struct accountd *ac, struct channel *ch, uint32_t id, c
 
 	if (r == 0 && (p->verb == ADMIN_USER_DELETE || p->verb == ADMIN_USER_PASSWORD || p->verb == ADMIN_USER_PASSWORD_HASH))
 		accountd_forget(ac, ok.value);
+	else if (r == 0)
+		ac->epoch++;    /* a name may mean somebody now whom it did not when a check of it began */
 	log_info("admin verb=%s name=%s%s%s by-uid=%lu result=%s", admin_verb_name(p->verb), log_esc(slice_cstr(name)),
 	    p->target[0] != '\0' ? " target=" : "", p->target[0] != '\0' ? log_esc(slice_cstr(p->target)) : "",
 	    (unsigned long)by, err_str(r));

@@ -337,6 +337,29 @@ static void together(void **state)
 
 /* A thousand users of one address, as of a webmail, and a flood from elsewhere: none of the thousand is sent away, and
  * a look-up does not wait. */
+/* Somebody who tries the name before there is such a user keeps nobody out who comes after. */
+static void tried_before(void **state)
+{
+	struct account_login req = { .how = LOGIN_PASSWORD, .user = SLICE_LIT("new@daum.test"), .secret = SLICE_LIT("secret-new"),
+		.addr = SLICE_LIT("192.0.2.1"), .tls = 1 };
+	struct account_admin add = { .verb = ADMIN_USER_ADD, .name = SLICE_LIT("new@daum.test"), .password = SLICE_LIT("secret-new") };
+	unsigned added = replies(&pabal) + 1, sent = replies(&imapd);
+
+	(void)state;
+	PEER_SEND(&pabal, account_admin, &add);
+	while (replies(&pabal) < added) {
+		if (replies(&imapd) == sent) {          /* always one under way */
+			PEER_SEND(&imapd, account_login, &req);
+			sent++;
+		}
+		assert_int_equal(loop_turn(lp, 1000), 0);
+	}
+	assert_int_equal(pabal.type, account_ok_MSG);
+	PEER_SEND(&imapd, account_login, &req);
+	peer_wait(&imapd, sent + 1);
+	assert_true(imapd.answered >= 1);
+}
+
 static void many(void **state)
 {
 	enum { USERS = 200 };
@@ -476,6 +499,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(equal_cost, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(cached, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(together, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tried_before, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(many, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(external, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bearer, set_up, tear_down),
