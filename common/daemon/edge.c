@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/base/clock.h"
@@ -83,7 +84,14 @@ static void listeners_prune(struct edge *e)
 static void edge_accepted(void *ctx, int fd)
 {
 	const struct edge_listener *el = ctx;
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
 
+	/* It was reset while it waited, and has no address any more that a log or a limit could name. */
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0) {
+		(void)close(fd);
+		return;
+	}
 	el->e->accept(el->e->ctx, el->svc, fd);
 }
 

@@ -85,6 +85,17 @@ static void visit(const struct sockaddr_in *sin)
 	(void)close(fd);
 }
 
+/* Comes and is gone by a reset before anybody has taken it. */
+static void visit_reset(const struct sockaddr_in *sin)
+{
+	struct linger now = { .l_onoff = 1 };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(connect(fd, (const struct sockaddr *)sin, sizeof(*sin)), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+	(void)close(fd);
+}
+
 static void turn(struct world *w)
 {
 	assert_int_equal(loop_turn(w->d.loop, 0), 0);
@@ -260,6 +271,24 @@ static void stops(void **state)
 	}
 }
 
+static void reset_before_taken(void **state)
+{
+	struct sockaddr_in sin;
+	struct world w;
+
+	(void)state;
+	start(&w);
+	there[0] = there[1] = true;
+	edge_peers_check(&w.e);
+	edge_listener(&w.e, LISTEN_POP3, listening(&sin));
+	visit_reset(&sin);
+	visit(&sin);
+	visit_reset(&sin);
+	turn(&w);
+	assert_int_equal(w.accepted, 1);
+	end(&w);
+}
+
 static void on_timer(void *ctx)
 {
 	(void)ctx;
@@ -297,6 +326,7 @@ int main(void)
 		cmocka_unit_test(too_many_or_of_others),
 		cmocka_unit_test(limits),
 		cmocka_unit_test(stops),
+		cmocka_unit_test(reset_before_taken),
 		cmocka_unit_test(timer_only_nearer),
 	};
 
