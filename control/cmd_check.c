@@ -1,5 +1,6 @@
 /* pabal check: every error of the configuration and of what it names, without touching anything. */
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -81,6 +82,37 @@ static void check_log(const char *path, struct buf *errors)
 	}
 }
 
+/* A file of authorities: who names one that has none gets no edge started, or no mail out. */
+static void check_authorities(const char *option, const char *path, struct buf *errors)
+{
+	static const char begin[] = "-----BEGIN ";
+	FILE *f = fopen(path, "r");
+	char line[128];
+	bool found = false;
+
+	if (f == NULL) {
+		add_error(errors, option, path, strerror(errno));
+		return;
+	}
+	while (!found && fgets(line, sizeof(line), f) != NULL)
+		found = strncmp(line, begin, sizeof(begin) - 1) == 0 && strstr(line, "CERTIFICATE-----") != NULL;
+	if (ferror(f))
+		add_error(errors, option, path, strerror(errno));
+	else if (!found)
+		add_error(errors, option, path, "there is no certificate in PEM in it");
+	(void)fclose(f);
+}
+
+static bool verifies(const struct conf *c)
+{
+	struct conf_tls_policy p;
+
+	for (unsigned i = 0; i < c->tls_policy.n; i++)
+		if (conf_tls_policy_parse(slice_cstr(c->tls_policy.v[i]), &p) == 0 && p.level == CONF_TLS_VERIFY)
+			return true;
+	return false;
+}
+
 /* What only pabal-master knows: whether the system's users exist. It tells on standard error itself. */
 static bool master_agrees(const char *file)
 {
@@ -139,6 +171,10 @@ int cmd_check(struct control *ct)
 		check_dir("key_dir", ct->conf->key_dir, 077, &errors);
 		check_dir("run_dir", ct->conf->run_dir, 022, &errors);
 		check_log(ct->conf->log_file, &errors);
+		if (ct->conf->tls_client_ca[0] != '\0')
+			check_authorities("tls_client_ca", ct->conf->tls_client_ca, &errors);
+		if (verifies(ct->conf))
+			check_authorities("tls_ca_file", ct->conf->tls_ca_file, &errors);
 	}
 	code = ct->json ? tell_json(&errors, ct->conf_file) : tell(ct, &errors);
 	buf_free(&errors);

@@ -242,6 +242,14 @@ def system(s):
         g.write(f.read() + "nonsense = 1\nhop_limit = 3\nspool_dir = /dev/null/x\n")
     p = subprocess.run([PABAL, "-c", bad, "--json", "check"], env=s.env, capture_output=True, text=True, timeout=60)
     same((p.returncode, len(json.loads(p.stdout)["errors"]) >= 2), (2, True), "check reports every error")
+    for lines, wrong in (("tls_client_ca = /nonexistent/ca\n", ["tls_client_ca /nonexistent/ca: No such file or directory"]),
+                         ("tls_client_ca = %s\n" % bad, ["tls_client_ca %s: there is no certificate in PEM in it" % bad]),
+                         ("tls_ca_file = /nonexistent/ca\n", []),
+                         ("tls_ca_file = /nonexistent/ca\ntls_policy = far.test verify\n", ["tls_ca_file /nonexistent/ca: No such file or directory"])):
+        with open(s.conf) as f, open(bad, "w") as g:
+            g.write(f.read() + lines)
+        p = subprocess.run([PABAL, "-c", bad, "--json", "check"], env=s.env, capture_output=True, text=True, timeout=60)
+        same((p.returncode, json.loads(p.stdout)["errors"]), (2 if wrong else 0, wrong), "check looks into files of authorities")
     same(s.pabal("reload").returncode, 0, "reload")
     ok("already" in s.pabal("start", check=False).stderr, "it does not start twice")
     same(s.pabal("stop").stdout, "Pabal has stopped.\n", "stop")
