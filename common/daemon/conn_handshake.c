@@ -10,7 +10,7 @@
 #include "common/base/log.h"
 #include "common/daemon/conn_tls_private.h"
 
-enum { MAIL_MAX = 254 };
+enum { MAIL_MAX = 254, RECORD_HEADER = 5, FIRST_MAX = RECORD_HEADER + 16 * 1024 };
 
 static struct conn_tls *running;        /* whose SSL_do_handshake() runs now */
 
@@ -240,13 +240,35 @@ void conn_tls_job_there(struct tls_waiter *w)
 	handshake_go(t->c);
 }
 
-/* A server's client has sent its first byte. */
+/* From how many bytes on the socket counts as readable. */
+static bool low_water(struct conn *c, size_t n)
+{
+	int low = (int)n;
+
+	c->tls->low = n;
+	return setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &low, sizeof(low)) == 0;
+}
+
+/* How much there has to be before OpenSSL gets it: the first record. */
+static size_t first_record(const uint8_t *head, size_t n)
+{
+	size_t len = n < CONN_TLS_HEAD ? CONN_TLS_HEAD : RECORD_HEADER + ((size_t)head[3] << 8 | head[4]);
+
+	return len <= FIRST_MAX ? len : CONN_TLS_HEAD;
+}
+
+/*
+ * A server's client has sent something. Until its first record is there whole it waits in the socket, where it costs
+ * least: a client that begins and goes no further has no TLS state here. Where the system wakes us sooner than asked
+ * (at the end of the stream, for instance) OpenSSL gets what there is.
+ */
 static bool server_begin(struct conn *c)
 {
+	static uint8_t first[FIRST_MAX];
 	struct conn_tls *t = c->tls;
 	const char *why = "out of memory";
-	uint8_t first;
-	ssize_t n = recv(c->fd, &first, 1, MSG_PEEK);
+	ssize_t n = recv(c->fd, first, sizeof(first), MSG_PEEK);
+	size_t want;
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return true;
@@ -254,11 +276,16 @@ static bool server_begin(struct conn *c)
 		return conn_tls_fail(c, NULL, errno);
 	if (n == 0)
 		return conn_tls_fail(c, "closed before the handshake", ECONNRESET);
-	t->head[0] = first;
-	t->head_n = 1;
+	t->head_n = (uint8_t)(n < CONN_TLS_HEAD ? n : CONN_TLS_HEAD);
+	memcpy(t->head, first, t->head_n);
 	if ((why = conn_tls_head_judge(t)) != NULL)
 		return conn_tls_fail(c, why, EPROTO);
 	t->head_n = 0;
+	want = first_record(first, (size_t)n);
+	if ((size_t)n < want && t->low < want && low_water(c, want))
+		return true;
+	if (t->low != 0)
+		(void)low_water(c, 1);
 	t->ssl = tls_server_ssl(t->server, &why);
 	if (t->ssl == NULL || !conn_tls_attach(t))
 		return conn_tls_fail(c, why != NULL ? why : "out of memory", EPROTO);

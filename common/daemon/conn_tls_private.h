@@ -19,6 +19,7 @@ struct conn_tls {
 	enum conn_tls_sign sign;
 	size_t plain_left;              /* of the output: what goes in the clear */
 	size_t taken;                   /* bytes read during the handshake */
+	size_t low;                     /* a server's: bytes that have to be there before it begins, 0: none set */
 	struct loop_timer timer;
 	struct loop_task task;
 	struct tls_waiter waiter;
