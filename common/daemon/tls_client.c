@@ -8,6 +8,10 @@
 
 enum { NAME_MAX_LEN = 255, SESSIONS_MAX = 1000, NAMES_MAX = 100 };
 
+/* Of a host that may be anybody any encryption is better than none (RFC 7435): there are many whose RSA certificates do
+ * CBC or no forward secrecy at best. */
+static const char lax_ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:ECDHE+AES:DHE+AES:kRSA+AESGCM:kRSA+AES:!aNULL:!eNULL:!PSK:!aDSS:!AESCCM8";
+
 struct tls_client {
 	SSL_CTX *ctx;
 	struct tls_sessions *sessions;
@@ -177,8 +181,11 @@ int tls_client_ssl(struct tls_client *t, const struct tls_target *target, SSL **
 		*key_r = NULL;
 		return r;
 	}
-	/* Without a demand any encryption is better than none. */
 	SSL_set_security_level(ssl, target->verify ? 2 : 1);
+	if (!target->verify) {
+		(void)SSL_set_cipher_list(ssl, lax_ciphers);
+		(void)SSL_set_options(ssl, SSL_OP_LEGACY_SERVER_CONNECT);
+	}
 	SSL_set_verify(ssl, target->verify ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
 	if ((sess = tls_sessions_get(t->sessions, *key_r)) != NULL) {
 		(void)SSL_set_session(ssl, sess);

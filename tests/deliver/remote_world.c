@@ -49,7 +49,7 @@ static void start_tls(struct visit *v)
 
 	say(v, h->starttls);
 	if (v->c != NULL && h->starttls[0] == '2' && strchr(h->starttls, '\n') == NULL)
-		v->tls = tls_peer_new(v->w->tls, h->cert, h->tls_version);
+		v->tls = tls_peer_new(v->w->tls, h->cert, h->tls_version, h->ciphers);
 }
 
 /* The client's bytes are in the wire; false when the visit is over. */

@@ -24,6 +24,7 @@ struct host {
 	enum handshake handshake;
 	enum tls_cert cert;
 	int tls_version;                /* 12 or 13, the highest */
+	const char *ciphers;            /* of TLS 1.2, or NULL */
 	unsigned conns, txs, contents;
 	unsigned handshakes, tls_txs, resumed;
 	char sni[256];                  /* of the last handshake */

@@ -125,6 +125,31 @@ static void test_tls12(void **state)
 	world_delete(w);
 }
 
+/* An old host gets weak encryption rather than none, but not where its certificate counts. */
+static void test_old_host(void **state)
+{
+	static const struct { const char *policy, *want; } rows[] = {
+		{ "* may", DONE_PLAIN " tls=TLSv1.2/ECDHE-ECDSA-AES128-SHA256 (verified)" },
+		{ "* encrypt", DONE_PLAIN " tls=TLSv1.2/ECDHE-ECDSA-AES128-SHA256 (verified)" },
+		{ "* verify", "0 10:2 4.7.5 mx1.b.test[127.0.0.1]:" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct world *w = tls_world(rows[i].policy);
+
+		w->hosts[0].tls_version = 12;
+		w->hosts[0].ciphers = "ECDHE-ECDSA-AES128-SHA256";
+		give_job(w, 1);
+		wait_results(w, 1);
+		if (rows[i].want[0] == '1')
+			check_result(w, 0, rows[i].want);
+		else
+			assert_row(i, slice_istarts(buf_slice(&w->results[0]), rows[i].want));
+		world_delete(w);
+	}
+}
+
 /* Stripped, refused, broken: what comes of it when TLS may be, and when it has to be. */
 struct broken_row {
 	const char *name, *ehlo, *starttls;
@@ -339,6 +364,7 @@ int main(void)
 		cmocka_unit_test(test_certificates),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_tls12),
+		cmocka_unit_test(test_old_host),
 		cmocka_unit_test(test_broken),
 		cmocka_unit_test(test_next_exchanger),
 		cmocka_unit_test(test_remembered),

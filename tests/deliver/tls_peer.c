@@ -132,7 +132,7 @@ void tls_peers_free(struct tls_peers **pp)
 
 /* ---- a connection ------------------------------------------------------------------------ */
 
-struct tls_peer *tls_peer_new(struct tls_peers *p, enum tls_cert cert, int max_version)
+struct tls_peer *tls_peer_new(struct tls_peers *p, enum tls_cert cert, int max_version, const char *ciphers)
 {
 	struct tls_peer *t = calloc(1, sizeof(*t));
 
@@ -140,6 +140,8 @@ struct tls_peer *tls_peer_new(struct tls_peers *p, enum tls_cert cert, int max_v
 	t->ssl = SSL_new(p->ctx[cert]);
 	assert_non_null(t->ssl);
 	assert_int_equal(SSL_set_max_proto_version(t->ssl, max_version == 12 ? TLS1_2_VERSION : TLS1_3_VERSION), 1);
+	if (ciphers != NULL)
+		assert_int_equal(SSL_set_cipher_list(t->ssl, ciphers), 1);
 	t->in = BIO_new(BIO_s_mem());
 	t->out = BIO_new(BIO_s_mem());
 	assert_true(t->in != NULL && t->out != NULL);

@@ -14,8 +14,8 @@ const char *tls_peers_ca(const struct tls_peers *p);
 void tls_peers_free(struct tls_peers **p);
 
 struct tls_peer;
-/* max_version: 12 or 13 */
-struct tls_peer *tls_peer_new(struct tls_peers *p, enum tls_cert cert, int max_version);
+/* max_version: 12 or 13; ciphers: of TLS 1.2, or NULL */
+struct tls_peer *tls_peer_new(struct tls_peers *p, enum tls_cert cert, int max_version, const char *ciphers);
 void tls_peer_free(struct tls_peer **t);
 /* Takes bytes of the wire; appends to plain what they say and to wire what is to be sent. False: it is broken. */
 bool tls_peer_feed(struct tls_peer *t, struct slice in, struct buf *plain, struct buf *wire) MUST_CHECK;
