@@ -2,12 +2,14 @@
  * store           = "STORE" SP sequence-set SP store-att-flags      RFC 3501 6.4.6
  * store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))
  *
+ * spoold gets it in pieces of so many messages that nobody else waits long for it.
+ *
  * Without .SILENT the flags of all messages of the set are told, also where
  * nothing changed, straight from the rows.
  */
 #include "imapd/commands.h"
 
-enum { STORE_A_TURN = 4096 };
+enum { STORE_A_TURN = 4096, STORE_PIECE = 2000 };
 
 struct store_args {
 	struct imap_set set;
@@ -17,6 +19,8 @@ struct store_args {
 	struct spool_range *ranges;
 	uint32_t ranges_n, range, index;
 	bool begun;
+	uint32_t piece_range, piece_done;       /* what has been sent: whole ranges, and messages of the next one */
+	struct spool_range *piece, *uids;       /* ranges_n of each */
 };
 
 int imap_parse_store(struct imap_session *s, struct imap_parse *p)
@@ -76,10 +80,54 @@ static enum imap_run store_tell(struct imap_session *s)
 	return imap_ok(s, "Stored");
 }
 
+static enum imap_run on_stored(struct imap_session *s, const struct imap_reply *rep);
+
+/* The messages of the next piece, as UIDs; 0: there are no more. */
+static uint32_t next_piece(struct store_args *a, const struct view *v)
+{
+	uint32_t n = 0, left = STORE_PIECE;
+
+	while (left != 0 && a->piece_range < a->ranges_n) {
+		struct spool_range r = a->ranges[a->piece_range];
+		uint32_t rest;
+
+		r.first += a->piece_done;
+		rest = r.last - r.first + 1;
+		if (rest > left) {
+			r.last = r.first + left - 1;
+			a->piece_done += left;
+			left = 0;
+		} else {
+			a->piece_range++;
+			a->piece_done = 0;
+			left -= rest;
+		}
+		a->piece[n++] = r;
+	}
+	return view_uid_ranges(v, a->piece, n, a->uids);
+}
+
+/* Asks for the next piece in which there is something. */
+static bool send_piece(struct imap_session *s, enum imap_run *run_r)
+{
+	struct store_args *a = s->cmd.args;
+	struct spool_store m = { .session = s->spool, .mailbox = s->view.mailbox, .op = a->op, .flags = a->flags.flags,
+		.keywords = a->flags.keywords, .keywords_n = a->flags.keywords_n, .uids = a->uids };
+
+	while (m.uids_n == 0 && a->piece_range < a->ranges_n)
+		m.uids_n = next_piece(a, &s->view);
+	if (m.uids_n != 0)
+		*run_r = imap_ask(s, spool_store_MSG, &m, on_stored);
+	return m.uids_n != 0;
+}
+
 static enum imap_run on_stored(struct imap_session *s, const struct imap_reply *rep)
 {
 	struct store_args *a = s->cmd.args;
+	enum imap_run run;
 
+	if (rep->r == 0 && send_piece(s, &run))
+		return run;
 	s->cmd.quiet = false;
 	if (rep->r != 0)
 		return imap_fail(s, rep->r);
@@ -97,17 +145,17 @@ enum imap_run imap_run_store(struct imap_session *s)
 {
 	struct store_args *a = s->cmd.args;
 	struct view *v = &s->view;
-	struct spool_store m = { .session = s->spool, .mailbox = v->mailbox, .op = a->op, .flags = a->flags.flags,
-		.keywords = a->flags.keywords, .keywords_n = a->flags.keywords_n };
+	enum imap_run run;
 	int r = view_resolve(v, &a->set, (s->cmd.def->flags & CMD_UID) != 0, s->cmd.arena, &a->ranges, &a->ranges_n);
 
 	if (r == ERR_SYNTAX)
 		return imap_bad(s, "There is no message of that number");
-	if (r != 0 || (m.uids = arena_calloc(s->cmd.arena, a->ranges_n, sizeof(*m.uids))) == NULL)
+	if (r != 0 || (a->piece = arena_calloc(s->cmd.arena, a->ranges_n, sizeof(*a->piece))) == NULL ||
+	    (a->uids = arena_calloc(s->cmd.arena, a->ranges_n, sizeof(*a->uids))) == NULL)
 		return imap_fail(s, ERR_NOMEM);
-	m.uids_n = view_uid_ranges(v, a->ranges, a->ranges_n, m.uids);
-	if (m.uids_n == 0)
-		return a->ranges_n == 0 ? imap_ok(s, "Stored") : imap_no(s, "EXPUNGEISSUED", "These messages are gone");
 	s->cmd.quiet = true;
-	return imap_ask(s, spool_store_MSG, &m, on_stored);
+	if (send_piece(s, &run))
+		return run;
+	s->cmd.quiet = false;
+	return a->ranges_n == 0 ? imap_ok(s, "Stored") : imap_no(s, "EXPUNGEISSUED", "These messages are gone");
 }
