@@ -49,7 +49,7 @@ struct spool_index {
 
 enum {
 	LAYER_MIN = 256 * 1024, LAYER_MAX = 16 * 1024 * 1024,
-	OWED_MIN = 32, OWED_PER_CHANGE = 2, LAYERS_MAX = 4, UNDO_MAX = 1 << 30,
+	OWED_MIN = 32, OWED_PER_CHANGE = 2, OWED_MAX = 1000, LAYERS_MAX = 4, UNDO_MAX = 1 << 30,
 };
 static size_t layer_override;
 
@@ -197,6 +197,17 @@ bool index_settling(const struct spool_index *ix)
 
 /* ---- transactions ---- */
 
+/* How much is to be written before the next transaction: in proportion to what it brings, so that the lower layer is
+ * done before the upper one is full, but never so much that the one who waits would notice, while there is memory. */
+static size_t owed_now(const struct spool_index *ix, size_t bytes)
+{
+	size_t n = ix->owed + OWED_MIN;
+
+	if (bytes >= LAYERS_MAX * ix->layer_bytes)
+		return SIZE_MAX;
+	return n < OWED_MAX ? n : OWED_MAX;
+}
+
 int index_begin(struct spool_index *ix)
 {
 	size_t bytes = layer_bytes(ix->up);
@@ -204,13 +215,14 @@ int index_begin(struct spool_index *ix)
 	int r = ix->broken ? ERR_CORRUPT : 0;
 
 	if (r == 0 && ix->low != NULL)
-		r = low_write(ix, full ? SIZE_MAX : ix->owed + OWED_MIN);
+		r = low_write(ix, owed_now(ix, bytes));
 	if (r == 0 && full && ix->low == NULL)
 		r = freeze(ix);
 	/* What cannot be written now stays in memory for a while: on a full disk mail can still be deleted. */
 	if (r == ERR_CORRUPT || (r != 0 && bytes >= LAYERS_MAX * ix->layer_bytes))
 		return r;
-	ix->owed = 0;
+	/* What was not written now is still owed. */
+	ix->owed = ix->low != NULL && ix->owed > OWED_MAX ? ix->owed - OWED_MAX : 0;
 	ix->in_txn = true;
 	ix->txn++;
 	buf_reset(&ix->undo);
