@@ -111,6 +111,7 @@ static const char *take_fields(struct smtp_session *s, const struct seen *seen)
 	if (seen->from > 1 || seen->sender > 1)
 		return "The header has more than one From or Sender field";
 	sub->has_from = seen->from != 0;
+	sub->has_sender = seen->sender != 0;
 	if (seen->from != 0)
 		refused = take_addrs(s->tx, seen->from_body, sub->from, SMTP_FROM_MAX, &sub->from_n);
 	if (refused == NULL && seen->sender != 0)
@@ -200,7 +201,9 @@ static enum smtp_verdict refuse(struct smtp_session *s, struct smtp_reply *reply
 {
 	const struct smtp_submit *sub = s->tx->submit;
 
-	if (sub->by_sender)
+	if (sub->by_sender && sub->sender.len == 0)
+		smtp_reply_set(reply, 550, "5.6.0", "The Sender field names no address");
+	else if (sub->by_sender)
 		smtp_reply_set(reply, 550, "5.7.1", "<%.*s>: Sender field rejected: not owned by user %s", SLICE_ARG(sub->sender), s->user);
 	else if (sub->from_n == 0)
 		smtp_reply_set(reply, 550, "5.6.0", "The From field names no address");
@@ -220,14 +223,22 @@ static bool to_ask(struct smtp_session *s, struct slice addr)
 	return true;
 }
 
-/* From did not do. */
+/*
+ * From is through, or it did not do. A Sender has to be the user's own in either case: readers show it in front of From
+ * ("x on behalf of y").
+ */
 static enum smtp_verdict try_sender(struct smtp_session *s, struct smtp_reply *reply)
 {
 	struct smtp_submit *sub = s->tx->submit;
+	bool through = sub->next == sub->from_n && (sub->from_n != 0 || !sub->has_from);
 
-	if (sub->by_sender || sub->sender.len == 0)
+	if (!sub->by_sender && !sub->has_sender && through)
+		return accept(s);
+	if (sub->by_sender || !sub->has_sender)
 		return refuse(s, reply);
 	sub->by_sender = true;
+	if (sub->sender.len == 0)
+		return refuse(s, reply);
 	return to_ask(s, sub->sender) ? SMTP_WAIT : accept(s);
 }
 
@@ -235,8 +246,6 @@ enum smtp_verdict smtp_submit_check(struct smtp_session *s, struct smtp_reply *r
 {
 	struct smtp_submit *sub = s->tx->submit;
 
-	if (!sub->has_from)
-		return accept(s);
 	for (; sub->next < sub->from_n; sub->next++) {
 		struct slice addr = sub->from[sub->next];
 
@@ -245,7 +254,7 @@ enum smtp_verdict smtp_submit_check(struct smtp_session *s, struct smtp_reply *r
 		if (to_ask(s, addr))
 			return SMTP_WAIT;
 	}
-	return sub->from_n != 0 ? accept(s) : try_sender(s, reply);
+	return try_sender(s, reply);
 }
 
 enum smtp_verdict smtp_submit_checked(struct smtp_session *s, enum smtp_sender result, struct smtp_reply *reply)

@@ -10,7 +10,7 @@
  * What a submission server does to the header of a message (RFC 6409): it adds
  * what is missing, and sees to it that nobody writes in another's name. Every
  * address of From has to be the user's own; or, if there is a Sender (RFC 5322
- * 3.6.2: who really sent it), that one.
+ * 3.6.2: who really sent it), that one. A Sender is never another's.
  */
 enum { SMTP_FROM_MAX = 16 };
 
@@ -18,9 +18,9 @@ struct smtp_submit {
 	struct slice from[SMTP_FROM_MAX];    /* canonical, empty: no address that anybody could have */
 	unsigned from_n;
 	struct slice sender;                 /* of the field Sender, empty: none or none that counts */
-	bool has_from;                       /* a field of the client's, not ours */
+	bool has_from, has_sender;           /* fields of the client's, not ours */
 	unsigned next;                       /* of from */
-	bool by_sender;                      /* From did not do: Sender is asked about */
+	bool by_sender;                      /* From is through, or did not do: Sender is asked about */
 	struct slice asked;
 };
 

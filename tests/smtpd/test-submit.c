@@ -92,7 +92,7 @@ static void names(void **state)
 		{ "From: us: u@here.test, u+x@here.test;", "250" },
 		{ "From: \"u\"@HERE.test", "250" },
 		{ "From: <@a.test,@b.test:u@here.test>", "250" },
-		{ "Subject: x\r\nFrom: u@here.test\r\nSender: x@far.test", "250" },
+		{ "Subject: x\r\nFrom: u@here.test\r\nSender: alias@here.test", "250" },
 		/* not his */
 		{ "From: x@here.test", "550 5.7.1 <x@here.test>: From field rejected: not owned by user u@here.test" },
 		{ "From: u@far.test", "550 5.7.1" },
@@ -114,7 +114,14 @@ static void names(void **state)
 		{ "From: x@here.test\r\nSender: y@here.test", "550 5.7.1 <y@here.test>: Sender field rejected" },
 		{ "From: x@here.test\r\nSender: down@here.test", "451 4.3.0" },
 		{ "From: x@here.test\r\nSender: u@here.test, y@here.test", "550 5.6.0 Sender names more than one address" },
-		{ "From: x@here.test\r\nSender:", "550 5.7.1 <x@here.test>: From" },
+		{ "From: x@here.test\r\nSender:", "550 5.6.0 The Sender field names no address" },
+		/* "x@far.test on behalf of u@here.test" */
+		{ "From: u@here.test\r\nSender: x@far.test", "550 5.7.1 <x@far.test>: Sender field rejected: not owned by user u@here.test" },
+		{ "Sender: x@far.test\r\nFrom: alias@here.test", "550 5.7.1 <x@far.test>: Sender field rejected" },
+		{ "Sender: x@far.test", "550 5.7.1 <x@far.test>: Sender field rejected" },
+		{ "Sender: u@here.test", "250" },
+		{ "From: u@here.test\r\nSender: down@here.test", "451 4.3.0" },
+		{ "From: u@here.test\r\nSender: (nobody)", "550 5.6.0 The Sender field names no address" },
 		/* nobody's */
 		{ "From:", "550 5.6.0 The From field names no address" },
 		{ "From: a:;", "550 5.6.0 The From field names no address" },
