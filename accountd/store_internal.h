@@ -37,12 +37,10 @@ int store_decoded(const struct cursor *c, int r, uint8_t version, uint8_t want, 
 
 #define STORE_PUT(st, T, key, rec, replace) \
 	do { \
-		struct buf b_ = BUF_INIT(KV_VALUE_MAX); \
+		struct buf b_ = BUF_INIT_SECRET(KV_VALUE_MAX); \
 		record_##T##_encode(&b_, rec); \
 		if ((r = buf_err(&b_)) == 0) \
 			r = kv_put((st)->kv, key, buf_slice(&b_), replace); \
-		if (b_.p != NULL) \
-			explicit_bzero(b_.p, b_.cap); \
 		buf_free(&b_); \
 	} while (0)
 

@@ -109,7 +109,6 @@ static enum imap_run auth_line(struct imap_session *s)
 		return RUN_INPUT;
 	case IMAP_READ_COMMAND:
 		step = sasl_input(a->sasl, s->reader.cmd);
-		imap_reader_wipe(&s->reader);
 		imap_reader_done(&s->reader, s->in);
 		return auth_next(s, step);
 	case IMAP_READ_LITERAL:
@@ -156,8 +155,6 @@ enum imap_run imap_run_authenticate(struct imap_session *s)
 		return imap_no(s, "PRIVACYREQUIRED", "Logins without TLS are not taken here");
 	imap_sasl_conf(s, &conf);
 	r = sasl_start(&a->sasl, &conf, a->mechanism, a->initial, &step);
-	if (a->initial.len != 0)
-		explicit_bzero((void *)(uintptr_t)a->initial.p, a->initial.len);
 	if (r == ERR_NOMEM)
 		return imap_fail(s, r);
 	if (r != 0)

@@ -113,12 +113,8 @@ enum imap_run imap_run_login(struct imap_session *s)
 	struct login_args *a = s->cmd.args;
 	struct account_login m = { .user = a->user, .how = LOGIN_PASSWORD, .secret = a->password,
 		.addr = slice_cstr(s->host.peer), .service = SLICE_LIT("imap"), .tls = s->tls != NULL };
-	enum imap_run r;
 
 	if (!imap_may_log_in(s))
 		return imap_no(s, "PRIVACYREQUIRED", "Logins without TLS are not taken here");
-	r = imap_ask_login(s, &m, on_login);
-	explicit_bzero((void *)(uintptr_t)a->password.p, a->password.len);
-	a->password.len = 0;
-	return r;
+	return imap_ask_login(s, &m, on_login);
 }

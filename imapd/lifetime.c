@@ -40,6 +40,7 @@ struct imap_session *imap_session_new(const struct imap_env *env, const struct i
 	s->state = IMAP_NOAUTH;
 	s->started_ms = clock_mono_ms();
 	imap_reader_init(&s->reader, IMAP_LINE_MAX_PREAUTH, IMAP_TEXT_MAX_PREAUTH, IMAP_LITERALS_MAX_PREAUTH);
+	s->in->secret = s->reader.text.secret = true;   /* until there is a login one may be in any line */
 	buf_add_cstr(s->out, "* OK [CAPABILITY ");
 	imap_capability_print(s, s->out);
 	buf_add_cstr(s->out, "] Pabal is ready\r\n");

@@ -34,12 +34,6 @@ void imap_reader_done(struct imap_reader *r, struct buf *in)
 	text_drop(r);
 }
 
-void imap_reader_wipe(const struct imap_reader *r)
-{
-	if (r->cmd.len != 0)    /* in the input or in r->text, which are ours to write */
-		explicit_bzero((void *)(uintptr_t)r->cmd.p, r->cmd.len);
-}
-
 /* literal = "{" number ["+"] "}" CRLF *CHAR8      RFC 3501 9, RFC 7888 8 */
 bool imap_literal_at_end(struct slice line, size_t *brace_r, uint64_t *size_r, bool *sync_r)
 {
@@ -66,8 +60,7 @@ bool imap_literal_at_end(struct slice line, size_t *brace_r, uint64_t *size_r, b
 
 static bool text_add(struct imap_reader *r, struct slice s, bool crlf)
 {
-	if (r->text.p == NULL)
-		r->text = BUF_INIT(r->text_max);
+	r->text.max = r->text_max;
 	buf_add_slice(&r->text, s);
 	if (crlf)
 		buf_add(&r->text, "\r\n", 2);

@@ -37,7 +37,7 @@ struct imap_reader {
 	const char *why;
 	/* private */
 	enum imap_reader_state state;
-	struct buf text;
+	struct buf text;        /* but whether it is secret */
 	uint64_t left;
 	unsigned literals;
 	bool in_line;           /* cmd points into the input */
@@ -50,8 +50,6 @@ void imap_reader_free(struct imap_reader *r);
 enum imap_read imap_reader_next(struct imap_reader *r, struct buf *in) MUST_CHECK;
 /* The command is through; the text goes. */
 void imap_reader_done(struct imap_reader *r, struct buf *in);
-/* Overwrites r->cmd where it came in: it may hold a secret. After IMAP_READ_COMMAND, before imap_reader_done(). */
-void imap_reader_wipe(const struct imap_reader *r);
 /* May the announced literal be kept with the command's text? */
 bool imap_reader_fits(const struct imap_reader *r);
 /* Keeps the literal with the command's text. */

@@ -24,6 +24,7 @@ void imap_session_set_state(struct imap_session *s, enum imap_state state)
 		panic("imap session: from state %d to %d", s->state, state);
 	s->state = state;
 	if (state == IMAP_AUTH) {
+		s->in->secret = s->reader.text.secret = false;
 		s->reader.line.max = IMAP_LINE_MAX;
 		s->reader.text_max = IMAP_TEXT_MAX;
 		s->reader.literals_max = IMAP_LITERALS_MAX;
@@ -71,6 +72,8 @@ bool imap_cmd_new(struct imap_session *s, struct slice text, struct imap_parse *
 	memset(p, 0, sizeof(*p));
 	if ((s->cmd.arena = arena_new(IMAP_ARENA_MAX)) == NULL)
 		return false;
+	if (s->state == IMAP_NOAUTH)
+		arena_set_secret(s->cmd.arena);
 	text = arena_dup(s->cmd.arena, text);
 	if (text.p == NULL) {
 		arena_free(&s->cmd.arena);
@@ -320,8 +323,6 @@ static bool read_next(struct imap_session *s)
 		return false;
 	case IMAP_READ_COMMAND:
 		imap_cmd_begin(s, s->reader.cmd);
-		if (s->state == IMAP_NOAUTH)    /* a secret may be in any line */
-			imap_reader_wipe(&s->reader);
 		imap_reader_done(&s->reader, s->in);
 		return true;
 	case IMAP_READ_LITERAL:

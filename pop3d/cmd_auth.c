@@ -20,21 +20,13 @@ void pop3_sasl_conf(const struct pop3_session *s, struct sasl_conf *conf_r)
 	conf_r->external = slice_cstr(s->tls->external);
 }
 
-void pop3_token_wipe(struct pop3_session *s)
-{
-	if (s->token.p != NULL)
-		explicit_bzero(s->token.p, s->token.cap);
-	buf_free(&s->token);
-}
-
 void pop3_login_forget(struct pop3_session *s)
 {
 	explicit_bzero(s->password_buf, sizeof(s->password_buf));
 	s->question.secret = slice_of(NULL, 0);
 	s->user = slice_of(NULL, 0);
-	pop3_token_wipe(s);
+	buf_free(&s->token);
 	buf_free(&s->account);
-	s->token = s->account = BUF_INIT(1024);
 }
 
 void pop3_auth_end(struct pop3_session *s)

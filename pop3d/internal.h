@@ -134,7 +134,6 @@ enum pop3_verdict pop3_login_answer(struct pop3_session *s, int r, uint16_t type
  * The verdict may be to close. */
 enum pop3_verdict pop3_login_failed(struct pop3_session *s, struct slice user, int r);
 void pop3_login_forget(struct pop3_session *s);
-void pop3_token_wipe(struct pop3_session *s);
 
 /* Messages that are not deleted, and their bytes. */
 void pop3_maildrop_total(const struct pop3_session *s, uint64_t *n_r, uint64_t *size_r);

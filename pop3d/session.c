@@ -51,7 +51,7 @@ struct pop3_session *pop3_session_new(const struct pop3_env *env, const struct p
 	s->state = POP3_ST_AUTH;
 	s->want = client->implicit_tls ? POP3_WANT_TLS : POP3_WANT_INPUT;
 	s->lines = LINE_READER_INIT(POP3_LINE_MAX);
-	s->account = s->token = BUF_INIT(1024);
+	s->account = s->token = BUF_INIT_SECRET(1024);
 	s->since_ms = s->start_ms = clock_mono_ms();
 	return s;
 }
@@ -139,14 +139,9 @@ static enum pop3_verdict do_command(struct pop3_session *s, struct slice line)
 	return v;
 }
 
-/* Until there is a login a secret may be in any line. */
 static void do_line(struct pop3_session *s, struct buf *in, struct slice line)
 {
-	bool secret = s->state == POP3_ST_AUTH;
-
 	session_verdict(s, s->sasl != NULL ? pop3_auth_line(s, line) : do_command(s, line));
-	if (secret)
-		explicit_bzero(in->p + in->off, line.len);
 	line_done(&s->lines, in);
 	/* What stands behind STLS was not said under TLS: whoever put it there is not heard (RFC 2595 4). */
 	if (s->want == POP3_WANT_TLS)
@@ -231,6 +226,7 @@ enum pop3_want pop3_session_run(struct pop3_session *s, struct buf *in)
 {
 	bool more = true;
 
+	in->secret = s->state == POP3_ST_AUTH;    /* until there is a login a secret may be in any line */
 	if (s->want == POP3_WANT_TLS && s->env->stopping)
 		session_close(s);
 	if (s->want == POP3_WANT_DRAIN && buf_len(s->out) < POP3_OUT_HIGH) {
@@ -328,7 +324,7 @@ void pop3_session_open_done(struct pop3_session *s, int r, uint32_t uidvalidity,
 	uint64_t n, size;
 
 	want_taken(s, POP3_WANT_OPEN);
-	pop3_token_wipe(s);
+	buf_free(&s->token);
 	if (r == 0 && (r = maildrop_fill(s, uidvalidity, rows)) != 0)
 		log_warn("maildrop of %s: %s", log_esc(user), err_str(r));
 	if (r != 0) {

@@ -374,12 +374,6 @@ static void do_line(struct smtp_session *s, struct slice line, bool more_behind)
 	}
 }
 
-/* A line that line_next() gave may hold a secret. */
-static void wipe_line(struct buf *in, struct slice line)
-{
-	explicit_bzero(in->p + in->off, line.len);
-}
-
 /* False: nothing more to do with what is in in. */
 static bool command_step(struct smtp_session *s, struct buf *in)
 {
@@ -402,8 +396,6 @@ static bool command_step(struct smtp_session *s, struct buf *in)
 	s->line_begun = false;
 	if (res == LINE_OK) {
 		do_line(s, line, buf_len(in) > line.len + 2);
-		if (s->verb != NULL && (s->verb->flags & SMTP_V_LONG) != 0)
-			wipe_line(in, line);
 		line_done(&s->lines, in);
 	} else {
 		do_bad_line(s, res);
@@ -427,7 +419,6 @@ static bool auth_step(struct smtp_session *s, struct buf *in)
 	}
 	if (res == LINE_OK) {
 		v = smtp_auth_line(s, line, &reply);
-		wipe_line(in, line);
 		line_done(&s->lines, in);
 	} else {
 		v = smtp_auth_bad_line(s, res == LINE_TOO_LONG, &reply);
@@ -486,6 +477,7 @@ enum smtp_want smtp_session_run(struct smtp_session *s, struct buf *in)
 {
 	bool more = true;
 
+	in->secret = s->client.submission && s->user == NULL;    /* until there is a login one may be in any line */
 	if (s->want == SMTP_WANT_TLS && s->env->stopping)
 		session_close(s);    /* nothing can be said in the middle of a handshake */
 	while (more && s->want == SMTP_WANT_INPUT) {

@@ -12,6 +12,7 @@ struct block {
 struct arena {
 	struct block *head;     /* the block that is being filled */
 	size_t used, cap;
+	bool secret;
 };
 
 enum { BLOCK_MIN = 1024, BLOCK_MAX = 64 * 1024 };
@@ -23,6 +24,11 @@ struct arena *arena_new(size_t cap)
 	if (a != NULL)
 		a->cap = cap;
 	return a;
+}
+
+void arena_set_secret(struct arena *a)
+{
+	a->secret = true;
 }
 
 static struct block *block_new(struct arena *a, size_t n)
@@ -100,29 +106,38 @@ size_t arena_used(const struct arena *a)
 	return a->used;
 }
 
+static void block_wipe(const struct arena *a, struct block *b)
+{
+	if (a->secret)
+		explicit_bzero(b->data, b->used);
+}
+
+static void block_drop(struct arena *a)
+{
+	struct block *b = a->head;
+
+	block_wipe(a, b);
+	a->head = b->next;
+	free(b);
+}
+
 void arena_reset(struct arena *a)
 {
-	struct block *b;
-
-	while ((b = a->head) != NULL && b->next != NULL) {
-		a->head = b->next;
-		free(b);
-	}
-	if (a->head != NULL)
+	while (a->head != NULL && a->head->next != NULL)
+		block_drop(a);
+	if (a->head != NULL) {
+		block_wipe(a, a->head);
 		a->head->used = 0;
+	}
 	a->used = 0;
 }
 
 void arena_free(struct arena **a)
 {
-	struct block *b;
-
 	if (*a == NULL)
 		return;
-	while ((b = (*a)->head) != NULL) {
-		(*a)->head = b->next;
-		free(b);
-	}
+	while ((*a)->head != NULL)
+		block_drop(*a);
 	free(*a);
 	*a = NULL;
 }

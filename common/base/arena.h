@@ -13,6 +13,8 @@ struct arena;
 
 /* A new arena that hands out at most cap bytes; NULL when there is no memory. */
 struct arena *arena_new(size_t cap);
+/* From now on what is freed or reset is overwritten first. */
+void arena_set_secret(struct arena *a);
 /* Zeroed memory, aligned for any type; NULL over the cap or without memory. n may be 0. */
 void *arena_alloc(struct arena *a, size_t n);
 /* count * size with the product checked. */

@@ -10,14 +10,40 @@ static void buf_compact(struct buf *b)
 	if (b->off == 0)
 		return;
 	memmove(b->p, b->p + b->off, b->len - b->off);
+	if (b->secret)
+		explicit_bzero(b->p + b->len - b->off, b->off);
 	b->len -= b->off;
 	b->off = 0;
+}
+
+static void memory_free(struct buf *b)
+{
+	if (b->secret && b->p != NULL)
+		explicit_bzero(b->p, b->cap);
+	free(b->p);
+	b->p = NULL;
+	b->cap = 0;
+}
+
+/* realloc() may leave the old bytes where they were. */
+static uint8_t *memory_grow(struct buf *b, size_t size)
+{
+	uint8_t *p = b->secret && b->p != NULL ? malloc(size) : realloc(b->p, size);
+
+	if (p == NULL)
+		return NULL;
+	if (b->secret && b->p != NULL) {
+		memcpy(p, b->p, b->len);
+		memory_free(b);
+	}
+	b->p = p;
+	b->cap = size;
+	return p;
 }
 
 uint8_t *buf_reserve(struct buf *b, size_t n)
 {
 	size_t used = b->len - b->off, want;
-	uint8_t *p;
 
 	if (b->err != 0)
 		return NULL;
@@ -38,13 +64,10 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 		want = b->max;
 	if (b->p != NULL)
 		buf_compact(b);
-	p = realloc(b->p, want);
-	if (p == NULL) {
+	if (memory_grow(b, want) == NULL) {
 		b->err = ERR_NOMEM;
 		return NULL;
 	}
-	b->p = p;
-	b->cap = want;
 	return b->p + b->len;
 }
 
@@ -144,25 +167,26 @@ void buf_add_le64(struct buf *b, uint64_t v)
 
 void buf_consume(struct buf *b, size_t n)
 {
+	if (b->secret && n != 0)
+		explicit_bzero(b->p + b->off, n);
 	b->off += n;
 	if (b->off < b->len)
 		return;
 	b->off = b->len = 0;
-	if (b->cap > BUF_KEEP) {
-		free(b->p);
-		b->p = NULL;
-		b->cap = 0;
-	}
+	if (b->cap > BUF_KEEP)
+		memory_free(b);
 }
 
 void buf_reset(struct buf *b)
 {
+	if (b->secret && b->len != 0)
+		explicit_bzero(b->p, b->len);
 	b->off = b->len = 0;
 	b->err = 0;
 }
 
 void buf_free(struct buf *b)
 {
-	free(b->p);
-	*b = BUF_INIT(b->max);
+	memory_free(b);
+	*b = (struct buf){ .max = b->max, .secret = b->secret };
 }

@@ -11,14 +11,19 @@
  * later ones do nothing, and the caller checks buf_err() once at the end.
  * p + off .. p + len is what has been written and not yet consumed.
  * BUF_INIT(max) needs no destructor until something is appended.
+ *
+ * secret, which may be set and cleared at any time: what is consumed, moved,
+ * reset or freed is overwritten, so that no copy of it stays in memory.
  */
 struct buf {
 	uint8_t *p;
 	size_t off, len, cap, max;
 	int err;
+	bool secret;
 };
 
 #define BUF_INIT(m) ((struct buf){ .max = (m) })
+#define BUF_INIT_SECRET(m) ((struct buf){ .max = (m), .secret = true })
 
 static inline struct slice buf_slice(const struct buf *b)
 {
@@ -47,7 +52,7 @@ void buf_add_le64(struct buf *b, uint64_t v);
 void buf_consume(struct buf *b, size_t n);
 /* Empties it and clears err; keeps the memory. */
 void buf_reset(struct buf *b);
-/* Frees the memory; the buffer may be used again with the same max. */
+/* Frees the memory; the buffer may be used again with the same max and secret. */
 void buf_free(struct buf *b);
 
 static inline uint16_t get_le16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }

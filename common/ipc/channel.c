@@ -74,14 +74,6 @@ static int request_cmp(const struct request *a, const struct request *b)
 
 RB_GENERATE_INTERNAL(request_tree, request, entry, request_cmp, static UNUSED)
 
-/* The first n bytes of a buffer are not needed any more. */
-static void bytes_done(const struct channel *ch, struct buf *b, size_t n)
-{
-	if (ch->conf.secret && n != 0)
-		explicit_bzero(b->p + b->off, n);
-	buf_consume(b, n);
-}
-
 static void channel_flush(void *ctx);
 static bool hold_wanted(const struct channel *ch, size_t at);
 static void read_again(void *ctx);
@@ -116,6 +108,7 @@ struct channel *channel_new(struct loop *l, int fd, const struct channel_conf *c
 	ch->fd = fd;
 	ch->in = BUF_INIT((size_t)ch->conf.max_frame + HEADER + READ_CHUNK);
 	ch->out = BUF_INIT(ch->conf.max_out);
+	ch->in.secret = ch->out.secret = conf->secret;
 	STAILQ_INIT(&ch->out_fds);
 	RB_INIT(&ch->requests);
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
@@ -268,7 +261,7 @@ static int send_some(struct channel *ch)
 			free(o);
 		}
 		ch->out_sent += (uint64_t)n;
-		bytes_done(ch, &ch->out, (size_t)n);
+		buf_consume(&ch->out, (size_t)n);
 	}
 	return 0;
 }
@@ -384,7 +377,7 @@ static int frame_take(struct channel *ch)
 		    (long)ch->cred.pid, err_str(r), m.type);
 	if (m.fd >= 0)
 		(void)close(m.fd);
-	bytes_done(ch, &ch->in, (size_t)len + 4);
+	buf_consume(&ch->in, (size_t)len + 4);
 	return r;
 }
 
@@ -504,8 +497,6 @@ static void channel_finish(void *ctx)
 	loop_task_del(ch->loop, &ch->flush_task);
 	loop_task_del(ch->loop, &ch->read_task);
 	loop_task_del(ch->loop, &ch->close_task);
-	bytes_done(ch, &ch->in, buf_len(&ch->in));
-	bytes_done(ch, &ch->out, buf_len(&ch->out));
 	buf_free(&ch->in);
 	buf_free(&ch->out);
 	free(ch);

@@ -57,24 +57,10 @@ void sasl_list(const struct sasl_conf *conf, const char *prefix, struct buf *b)
 		}
 }
 
-/* Overwrites what the buffer holds and has held since it was allocated; the memory stays. */
-static void buf_wipe(struct buf *b)
-{
-	if (b->p != NULL)
-		explicit_bzero(b->p, b->cap);
-	buf_reset(b);
-}
-
-static void buf_wipe_free(struct buf *b)
-{
-	buf_wipe(b);
-	buf_free(b);
-}
-
 /* The answer has come, or never will: the client's message has done its work. */
 static void wipe_message(struct sasl *s)
 {
-	buf_wipe(&s->in);
+	buf_reset(&s->in);
 	explicit_bzero(s->proof, sizeof(s->proof));
 	s->question.secret = SLICE_LIT("");
 }
@@ -188,10 +174,10 @@ int sasl_start(struct sasl **s_r, const struct sasl_conf *conf, struct slice mec
 		return ERR_NOMEM;
 	s->conf = *conf;
 	s->mechanism = m;
-	s->in = s->challenge = BUF_INIT(SASL_LINE_MAX);
-	s->user = BUF_INIT(SASL_USER_MAX);
-	s->result_text = BUF_INIT(2048);
-	s->bare = s->binding = s->nonce = s->server_first = s->auth = BUF_INIT(SASL_AUTH_MAX);
+	s->in = s->challenge = BUF_INIT_SECRET(SASL_LINE_MAX);
+	s->user = BUF_INIT_SECRET(SASL_USER_MAX);
+	s->result_text = BUF_INIT_SECRET(2048);
+	s->bare = s->binding = s->nonce = s->server_first = s->auth = BUF_INIT_SECRET(SASL_AUTH_MAX);
 	*s_r = s;
 	if (slice_eq_cstr(initial, "="))
 		*step_r = rows[m]->input(s, SLICE_LIT(""));
@@ -210,7 +196,7 @@ static void wipe_all(struct sasl *s)
 		&s->server_first, &s->auth };
 
 	for (size_t i = 0; i < ARRAY_LEN(bufs); i++)
-		buf_wipe_free(bufs[i]);
+		buf_free(bufs[i]);
 	explicit_bzero(s, sizeof(*s));
 }
 

@@ -116,15 +116,13 @@ static enum sasl_step send_error(struct sasl *s, const char *text)
 
 static int take_proof(struct sasl *s, struct slice base64)
 {
-	struct buf b = BUF_INIT(SASL_LINE_MAX);
+	struct buf b = BUF_INIT_SECRET(SASL_LINE_MAX);
 	int r = base64_decode_strict(base64, &b);
 
 	if (r == 0 && buf_len(&b) != SASL_PROOF_LEN)
 		r = ERR_SYNTAX;
 	if (r == 0)
 		memcpy(s->proof, buf_slice(&b).p, SASL_PROOF_LEN);
-	if (b.p != NULL)
-		explicit_bzero(b.p, b.cap);
 	buf_free(&b);
 	return r;
 }

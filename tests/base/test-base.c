@@ -92,6 +92,46 @@ static void buffers(void **state)
 	buf_free(&b);
 }
 
+static size_t count_of(const struct buf *b, uint8_t c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < b->cap; i++)
+		n += b->p[i] == c;
+	return n;
+}
+
+/* What is freed cannot be looked at: that is for tests/e2e/passwords.py. */
+static void secret_buffers(void **state)
+{
+	struct buf b = BUF_INIT_SECRET(100 * 1024);
+	uint8_t *p;
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++)
+		buf_add_byte(&b, 's');
+	buf_consume(&b, 150);
+	assert_int_equal(count_of(&b, 's'), 50);
+	p = buf_reserve(&b, 100);    /* moves what is left to the front */
+	assert_ptr_equal(p, b.p + 50);
+	assert_int_equal(count_of(&b, 's'), 50);
+	assert_non_null(buf_reserve(&b, 4000));
+	memset(b.p + b.len, 0, b.cap - b.len);
+	assert_int_equal(count_of(&b, 's'), 50);
+	buf_consume(&b, 50);
+	assert_int_equal(count_of(&b, 's'), 0);
+	buf_add_cstr(&b, "sss");
+	buf_reset(&b);
+	assert_int_equal(count_of(&b, 's'), 0);
+	b.secret = false;
+	buf_add_cstr(&b, "sss");
+	buf_consume(&b, 3);
+	assert_int_equal(count_of(&b, 's'), 3);
+	b.secret = true;
+	buf_free(&b);
+	assert_true(b.secret);
+}
+
 static void arenas(void **state)
 {
 	struct arena *a = arena_new(10000);
@@ -108,6 +148,19 @@ static void arenas(void **state)
 	assert_null(arena_alloc(a, SIZE_MAX - 3));
 	arena_free(&a);
 	assert_null(a);
+	arena_free(&a);
+}
+
+static void secret_arenas(void **state)
+{
+	struct arena *a = arena_new(10000);
+	struct slice s;
+
+	(void)state;
+	arena_set_secret(a);
+	s = arena_dup(a, slice_cstr("secret"));
+	arena_reset(a);
+	assert_memory_equal(s.p, "\0\0\0\0\0\0", 6);    /* the first block stays */
 	arena_free(&a);
 }
 
@@ -152,7 +205,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers), cmocka_unit_test(classes), cmocka_unit_test(cursors),
-		cmocka_unit_test(buffers), cmocka_unit_test(arenas), cmocka_unit_test(crc),
+		cmocka_unit_test(buffers), cmocka_unit_test(secret_buffers), cmocka_unit_test(arenas), cmocka_unit_test(secret_arenas), cmocka_unit_test(crc),
 		cmocka_unit_test(escapes), cmocka_unit_test(clocks),
 	};
 
