@@ -278,12 +278,21 @@ int throttle_check(struct throttle *t, struct slice addr, struct slice user, str
 	return *wait_ms_r != 0 ? ERR_AGAIN : 0;
 }
 
+/* How many tries of a name may be pending: what is pending may fail, and nobody gets more guesses by making them all at
+ * once. Those who are known are not held up by what others have pending. */
+static uint32_t pending_max(const struct throttle *t, const struct throttle_try *try, const struct entry *u)
+{
+	uint32_t most = u->failures < t->limit ? t->limit - u->failures : 1;
+
+	return try->known || most > THROTTLE_PENDING_USER ? THROTTLE_PENDING_USER : most;
+}
+
 int throttle_enter(struct throttle *t, struct throttle_try *try)
 {
 	struct table *by_addr = &t->tables[BY_ADDR], *by_user = &t->tables[BY_USER];
 	struct entry *a = table_find(by_addr, try->addr), *u = table_find(by_user, try->user);
 
-	if ((a != NULL && a->pending >= THROTTLE_PENDING_ADDR) || (u != NULL && u->pending >= THROTTLE_PENDING_USER))
+	if ((a != NULL && a->pending >= THROTTLE_PENDING_ADDR) || (u != NULL && u->pending >= pending_max(t, try, u)))
 		return ERR_AGAIN;
 	table_get(by_addr, try->addr)->pending++;
 	if (try->user != 0)

@@ -11,7 +11,7 @@
  * Failed logins are counted for each address (IPv4 whole, IPv6 its /64) and for
  * each name, whether such a user exists or not. From `limit` failures on, the
  * next try is taken only after a wait that doubles with each failure up to
- * THROTTLE_WAIT_MAX, and one at a time. A failure is forgiven every
+ * THROTTLE_WAIT_MAX, and one at a time; before, no more at a time than may fail until then. A failure is forgiven every
  * THROTTLE_FORGIVE without another one. The same wrong password for the same
  * name again (a mail program with an old password) counts once. An address
  * that logged in to an account within a week is not held up by what others do to that
@@ -29,7 +29,7 @@ enum {
 	THROTTLE_WAIT_MAX = 5 * 60 * 1000,      /* ms */
 	THROTTLE_FORGIVE = 10 * 60 * 1000,      /* ms */
 	THROTTLE_ENTRIES = 65536,               /* of each kind */
-	THROTTLE_PENDING_USER = 128,            /* tries of one name at a time */
+	THROTTLE_PENDING_USER = 128,            /* tries of one name at a time, whatever the limit */
 	THROTTLE_PENDING_ADDR = 1024,           /* tries of one address at a time: a webmail's are many */
 	THROTTLE_TEXT_MAX = 64,
 };

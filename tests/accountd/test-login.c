@@ -125,6 +125,34 @@ static void known_pair(void **state)
 	play_all(s, ARRAY_LEN(s));
 }
 
+/* Many guesses at the same time are no more than the limit, wherever they come from; who is known is not held up. */
+static void at_once(void **state)
+{
+	enum { LIMIT = 3 };
+	struct throttle *t = throttle_new(LIMIT, 64, slice_of(NULL, 0));
+	struct throttle_try try[LIMIT + 2];
+	uint64_t wait;
+	char addr[32];
+
+	(void)state;
+	assert_non_null(t);
+	play(0, t, &(struct try){ 100, "192.0.2.1", "a", "right", 'g' });
+	for (unsigned i = 0; i <= LIMIT; i++) {
+		(void)snprintf(addr, sizeof(addr), "198.51.100.%u", i);
+		assert_int_equal(throttle_check(t, slice_cstr(addr), slice_cstr("A"), slice_of(&i, sizeof(i)), 100000, &try[i], &wait), 0);
+		assert_row(i, throttle_enter(t, &try[i]) == (i == LIMIT ? ERR_AGAIN : 0));
+	}
+	assert_int_equal(throttle_check(t, slice_cstr("192.0.2.1"), slice_cstr("a"), slice_cstr("new"), 100000, &try[LIMIT + 1], &wait), 0);
+	assert_int_equal(throttle_enter(t, &try[LIMIT + 1]), 0);
+	throttle_end(t, &try[LIMIT + 1], THROTTLE_UNKNOWN, 100000);
+	/* One fails: it has its place still, and the rest have theirs. */
+	throttle_end(t, &try[0], THROTTLE_WRONG, 100000);
+	assert_int_equal(throttle_enter(t, &try[LIMIT]), ERR_AGAIN);
+	throttle_end(t, &try[1], THROTTLE_UNKNOWN, 100000);
+	assert_int_equal(throttle_enter(t, &try[LIMIT]), 0);
+	throttle_free(&t);
+}
+
 static void bounded(void **state)
 {
 	struct throttle *t = throttle_new(3, 64, slice_of(NULL, 0));
@@ -150,6 +178,7 @@ static void bounded(void **state)
 	}
 	throttle_end(t, &try[0], THROTTLE_UNKNOWN, 200000);
 	assert_int_equal(throttle_enter(t, &try[THROTTLE_PENDING_ADDR]), 0);
+	throttle_set_limit(t, 10000);
 	for (unsigned i = 0; i <= THROTTLE_PENDING_USER; i++) {
 		char addr[32];
 
@@ -257,7 +286,7 @@ int main(void)
 		cmocka_unit_test(by_account),
 		cmocka_unit_test(by_address),
 		cmocka_unit_test(refused_flood), cmocka_unit_test(same_password),
-		cmocka_unit_test(known_pair),
+		cmocka_unit_test(known_pair), cmocka_unit_test(at_once),
 		cmocka_unit_test(bounded),
 		cmocka_unit_test(hashes),
 		cmocka_unit_test(pool),
