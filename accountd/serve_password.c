@@ -8,13 +8,14 @@
 
 /*
  * LOGIN_PASSWORD. In this order: may it be tried at all; was it proven lately (logincache.h); is a thread looking at the
- * same user and password now (then all who ask wait for one answer); an app password, one fast hash; else the
+ * same user and password for the same service now (then all who ask wait for one answer); an app password, one fast hash; else the
  * slow hash on a thread. What a wrong login costs, and that is one of each, does not depend on whether the user exists.
  */
 struct login_check {
 	LIST_ENTRY(login_check) chain;
 	struct accountd *ac;
 	uint8_t key[DIGEST_SIZE];       /* of user and password */
+	uint8_t service;                /* whose app passwords did not fit */
 	uint64_t epoch;
 	struct name name;
 	uint64_t account;               /* 0: whatever the thread says, it does not fit */
@@ -22,12 +23,12 @@ struct login_check {
 	struct authpool_job job;
 };
 
-static struct login_check *find_check(struct accountd *ac, const uint8_t key[DIGEST_SIZE])
+static struct login_check *find_check(struct accountd *ac, const uint8_t key[DIGEST_SIZE], uint8_t service)
 {
 	struct login_check *c;
 
 	LIST_FOREACH(c, &ac->checks[get_le32(key) % CHECK_CHAINS], chain)
-		if (c->epoch == ac->epoch && digest_equal(c->key, key, DIGEST_SIZE))
+		if (c->epoch == ac->epoch && c->service == service && digest_equal(c->key, key, DIGEST_SIZE))
 			return c;
 	return NULL;
 }
@@ -130,6 +131,7 @@ static int begin_check(struct task *t, const struct store_user *u, const uint8_t
 		return ERR_NOMEM;
 	c->ac = ac;
 	memcpy(c->key, key, DIGEST_SIZE);
+	c->service = t->service;
 	c->epoch = ac->epoch;
 	c->name = t->name;
 	c->account = t->account;
@@ -202,7 +204,7 @@ void login_password(struct task *t, const struct account_login *req)
 		t->app = v.app;
 		throttle_end(ac->throttle, &t->try, THROTTLE_GOOD, now);
 		login_granted(t, slice_of(NULL, 0));
-	} else if ((c = find_check(ac, key)) != NULL) {
+	} else if ((c = find_check(ac, key, t->service)) != NULL) {
 		LIST_INSERT_HEAD(&c->waiters, t, waiting);
 	} else if ((r = throttle_enter(ac->throttle, &t->try)) != 0) {
 		login_fault(t, r);
