@@ -43,7 +43,6 @@ struct smtp_tx {
 struct smtp_auth {
 	struct sasl *sasl;
 	struct sasl_conf conf;
-	uint64_t since_ms;
 };
 
 struct smtp_count {
@@ -72,6 +71,7 @@ struct smtp_session {
 	struct smtp_tx *candidate;   /* becomes tx if the sender is the user's own */
 	const struct smtp_verb *verb;/* that is being done, or was last; NULL: none or unknown */
 	uint32_t errors, junk;
+	uint64_t start_ms;
 	uint64_t since_ms;           /* of the command or pause that is being waited for */
 	uint64_t content_ms;         /* start of the content */
 	uint64_t commands;

@@ -111,7 +111,7 @@ struct smtp_session *smtp_session_new(const struct smtp_env *env, const struct s
 	(void)snprintf(s->client_text, sizeof(s->client_text), "unknown[%s]", client->addr);
 	s->state = SMTP_ST_NEW;
 	s->lines = LINE_READER_INIT(client->submission ? SMTP_LINE_LONG : SMTP_LINE_MAX);
-	s->since_ms = clock_mono_ms();
+	s->since_ms = s->start_ms = clock_mono_ms();
 	log_info("connect from %s", s->client_text);
 	return s;
 }
@@ -505,8 +505,8 @@ uint64_t smtp_session_deadline(const struct smtp_session *s)
 
 	if (s->want != SMTP_WANT_INPUT)
 		return 0;
-	if (s->state == SMTP_ST_AUTH) {
-		all = s->auth->since_ms + s->env->login_timeout_ms;
+	if (s->client.submission && s->user == NULL) {
+		all = s->start_ms + s->env->login_timeout_ms;
 		return all < due ? all : due;
 	}
 	if (s->state != SMTP_ST_CONTENT)

@@ -27,7 +27,7 @@ struct smtp_env {
 	uint32_t hop_limit;
 	uint64_t timeout_ms;             /* one command, or a pause in the content */
 	uint64_t data_timeout_ms;        /* content: this and a second per 500 bytes */
-	uint64_t login_timeout_ms;       /* one exchange of AUTH */
+	uint64_t login_timeout_ms;       /* from the connection to the login that submission demands */
 	size_t inline_limit;             /* longer bodies go to a file */
 	bool starttls;                   /* there are certificates */
 	bool plaintext_login;            /* clients on loopback may log in without TLS */

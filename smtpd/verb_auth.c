@@ -9,7 +9,6 @@
  */
 #include <stdlib.h>
 
-#include "common/base/clock.h"
 #include "smtpd/internal.h"
 
 enum { REFUSED_MAX = 5, MECHANISM_MAX = 20 };
@@ -161,7 +160,6 @@ SMTP_HANDLER(smtp_act_auth)
 		return SMTP_STAY;
 	s->auth = calloc(1, sizeof(*s->auth));
 	if (s->auth != NULL) {
-		s->auth->since_ms = clock_mono_ms();
 		smtp_auth_conf(s, &s->auth->conf);
 		r = sasl_start(&s->auth->sasl, &s->auth->conf, args->auth.mechanism, args->auth.initial, &step);
 	}

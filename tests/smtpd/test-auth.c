@@ -261,6 +261,9 @@ static void auth(void **state)
 		    "S: 421 4.7.0 mx.here.test too many commands without mail\nX\n", .setup = fake_submission),
 		ROW("never finished", UNDER_TLS "C: AUTH PLAIN\nS: 334 \nT: 59\nR: AHVA\nT: 1\nS: 421 4.4.2*\nX\n", .setup = fake_submission,
 		    .check = check_nothing),
+		ROW("busy without a login", UNDER_TLS "T: 30\nC: NOOP\nS: 250*\nT: 29\nC: AUTH PLAIN " WRONG "\n" DENIED "T: 1\nS: 421 4.4.2*\nX\n",
+		    .setup = fake_submission),
+		ROW("a login and then idle", UNDER_TLS LOGIN "T: 299\nC: NOOP\nS: 250*\n", .setup = fake_submission),
 		ROW("several lines within the time", UNDER_TLS "C: AUTH LOGIN\nS: 334 *\nT: 40\nC: " USER "\nS: 334 *\nT: 20\nS: 421 4.4.2*\nX\n",
 		    .setup = fake_submission),
 		/* RFC 4954 5 */
