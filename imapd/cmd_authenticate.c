@@ -6,6 +6,7 @@
  * The exchange is common/sasl's. Its lines are read by the ordinary reader, as those of IDLE: they may be cut in pieces
  * or share a packet. "*" cancels.
  */
+#include "common/sasl/edge.h"
 #include "imapd/commands.h"
 
 struct auth_args {
@@ -24,17 +25,9 @@ enum imap_run imap_run_starttls(struct imap_session *s)
 	return imap_ok(s, "Begin TLS now");
 }
 
-void imap_sasl_conf(const struct imap_session *s, struct sasl_conf *conf_r)
+struct sasl_conf imap_sasl_conf(const struct imap_session *s)
 {
-	*conf_r = (struct sasl_conf){ .service = "imap", .addr = s->host.peer, .plaintext = imap_may_log_in(s),
-		.oauth = s->env->oauth };
-	if (s->tls == NULL)
-		return;
-	conf_r->tls = true;
-	conf_r->host = s->tls->sni;
-	conf_r->exporter = edge_tls_exporter(s->tls);
-	conf_r->end_point = edge_tls_end_point(s->tls);
-	conf_r->external = slice_cstr(s->tls->external);
+	return sasl_edge_conf("imap", s->host.peer, s->tls, imap_may_log_in(s), s->env->oauth);
 }
 
 int imap_parse_authenticate(struct imap_session *s, struct imap_parse *p)
@@ -153,7 +146,7 @@ enum imap_run imap_run_authenticate(struct imap_session *s)
 
 	if (!imap_may_log_in(s))
 		return imap_no(s, "PRIVACYREQUIRED", "Logins without TLS are not taken here");
-	imap_sasl_conf(s, &conf);
+	conf = imap_sasl_conf(s);
 	r = sasl_start(&a->sasl, &conf, a->mechanism, a->initial, &step);
 	if (r == ERR_NOMEM)
 		return imap_fail(s, r);

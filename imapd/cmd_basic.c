@@ -15,7 +15,7 @@ void imap_capability_print(const struct imap_session *s, struct buf *b)
 	if (s->env->starttls && s->tls == NULL)
 		buf_add_cstr(b, " STARTTLS");
 	if (imap_may_log_in(s)) {
-		imap_sasl_conf(s, &conf);
+		conf = imap_sasl_conf(s);
 		sasl_list(&conf, " AUTH=", b);
 	} else {
 		buf_add_cstr(b, " LOGINDISABLED");

@@ -113,7 +113,7 @@ void imap_unselect(struct imap_session *s);
 
 /* Are logins taken on this connection: under TLS, or where the configuration says so? */
 bool imap_may_log_in(const struct imap_session *s);
-void imap_sasl_conf(const struct imap_session *s, struct sasl_conf *conf_r);
+struct sasl_conf imap_sasl_conf(const struct imap_session *s);
 /* accountd let the client in by method: the spool's session is opened, and the command ends. */
 enum imap_run imap_let_in(struct imap_session *s, const char *method, const struct account_logged_in *in);
 /* It did not (ERR_DENIED, ERR_AGAIN, else a fault): counted, logged; user as the client said. */

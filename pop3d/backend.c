@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_spool.h"
+#include "common/sasl/edge.h"
 #include "pop3d/client.h"
 
 enum {
@@ -32,15 +33,6 @@ static int spool_reply_err(const struct ipc_msg *m)
 	struct spool_fail f;
 
 	if (IPC_DECODE(m, spool_fail, NULL, &f) != 0 || (int32_t)f.code >= 0)
-		return ERR_IO;
-	return (int32_t)f.code;
-}
-
-static int account_reply_err(const struct ipc_msg *m)
-{
-	struct account_fail f;
-
-	if (IPC_DECODE(m, account_fail, NULL, &f) != 0 || (int32_t)f.code >= 0)
 		return ERR_IO;
 	return (int32_t)f.code;
 }
@@ -159,17 +151,11 @@ static bool ask_open(struct client *c)
 static void login_reply(void *ctx, int r, struct ipc_msg *m)
 {
 	struct client *c = ctx;
-	union { struct account_logged_in in; struct account_scram scram; } u;
-	uint16_t type = r == 0 ? m->type : 0;
+	union sasl_reply u;
+	uint16_t type;
 
 	c->asked = false;
-	memset(&u, 0, sizeof(u));
-	if (type == account_logged_in_MSG)
-		r = IPC_DECODE(m, account_logged_in, NULL, &u.in);
-	else if (type == account_scram_MSG)
-		r = IPC_DECODE(m, account_scram, NULL, &u.scram);
-	else if (r == 0)
-		r = account_reply_err(m);
+	r = sasl_reply_decode(r, m, &u, &type);
 	pop3_session_login_done(c->s, r, type, &u);
 	client_run(c);
 }

@@ -6,18 +6,12 @@
  * of a login, whichever command gathered it.
  */
 #include "common/base/log.h"
+#include "common/sasl/edge.h"
 #include "pop3d/internal.h"
 
-void pop3_sasl_conf(const struct pop3_session *s, struct sasl_conf *conf_r)
+struct sasl_conf pop3_sasl_conf(const struct pop3_session *s)
 {
-	*conf_r = (struct sasl_conf){ .service = "pop3", .addr = s->addr, .plaintext = pop3_may_log_in(s), .oauth = s->env->oauth };
-	if (s->tls == NULL)
-		return;
-	conf_r->tls = true;
-	conf_r->host = s->tls->sni;
-	conf_r->exporter = edge_tls_exporter(s->tls);
-	conf_r->end_point = edge_tls_end_point(s->tls);
-	conf_r->external = slice_cstr(s->tls->external);
+	return sasl_edge_conf("pop3", s->addr, s->tls, pop3_may_log_in(s), s->env->oauth);
 }
 
 void pop3_login_forget(struct pop3_session *s)
@@ -117,9 +111,8 @@ enum pop3_verdict pop3_login_answer(struct pop3_session *s, int r, uint16_t type
 
 static enum pop3_verdict auth_list(struct pop3_session *s)
 {
-	struct sasl_conf conf;
+	struct sasl_conf conf = pop3_sasl_conf(s);
 
-	pop3_sasl_conf(s, &conf);
 	pop3_ok(s, "mechanisms");
 	for (unsigned m = 0; m < SASL_COUNT && pop3_may_log_in(s); m++)
 		if (sasl_offered(&conf, (enum sasl_mechanism)m))
@@ -144,7 +137,7 @@ POP3_HANDLER(pop3_act_auth)
 	}
 	mechanism = slice_sub(text, 0, sp < 0 ? text.len : (size_t)sp);
 	initial = slice_sub(text, mechanism.len + 1, SIZE_MAX);
-	pop3_sasl_conf(s, &conf);
+	conf = pop3_sasl_conf(s);
 	pop3_login_forget(s);
 	r = sasl_start(&s->sasl, &conf, mechanism, initial, &step);
 	if (r == ERR_NOMEM) {

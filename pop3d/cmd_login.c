@@ -80,7 +80,7 @@ POP3_HANDLER(pop3_act_capa)
 	if (s->env->starttls && s->tls == NULL && s->state == POP3_ST_AUTH)
 		buf_add_cstr(s->out, "STLS\r\n");
 	if (pop3_may_log_in(s)) {
-		pop3_sasl_conf(s, &conf);
+		conf = pop3_sasl_conf(s);
 		buf_add_cstr(s->out, "USER\r\nSASL");
 		sasl_list(&conf, " ", s->out);
 		buf_add_cstr(s->out, "\r\n");

@@ -123,7 +123,7 @@ POP3_HANDLER(pop3_act_rset);
 /* Are logins taken on this connection: under TLS, or where the configuration says so? */
 static inline bool pop3_may_log_in(const struct pop3_session *s) { return s->tls != NULL || s->plaintext; }
 /* What SASL depends on, now. */
-void pop3_sasl_conf(const struct pop3_session *s, struct sasl_conf *conf_r);
+struct sasl_conf pop3_sasl_conf(const struct pop3_session *s);
 /* A line of the exchange that AUTH began. */
 enum pop3_verdict pop3_auth_line(struct pop3_session *s, struct slice line);
 /* The exchange is over, whatever came of it. */

@@ -39,12 +39,6 @@ struct smtp_tx {
 	char id[16];                 /* stands in the Received header and the log */
 };
 
-/* An exchange of AUTH, from the command to its final reply. */
-struct smtp_auth {
-	struct sasl *sasl;
-	struct sasl_conf conf;
-};
-
 struct smtp_count {
 	uint32_t ok, total;
 };
@@ -62,7 +56,7 @@ struct smtp_session {
 	bool esmtp;
 	char helo[256];              /* empty: not said */
 	struct edge_tls tls;         /* texts in arena; version NULL: no TLS */
-	struct smtp_auth *auth;
+	struct sasl *sasl;           /* the exchange of AUTH, to its final reply; NULL: none */
 	const char *user;            /* who has logged in; in arena, NULL: nobody */
 	const char *mechanism;
 	uint64_t account;
@@ -103,7 +97,7 @@ bool smtp_starttls_offered(const struct smtp_session *s);
 
 /* verb_auth.c. May this client log in now (RFC 4954 and RFC 8314 3.3: not in the clear)? */
 bool smtp_auth_allowed(const struct smtp_session *s);
-void smtp_auth_conf(const struct smtp_session *s, struct sasl_conf *conf_r);
+struct sasl_conf smtp_auth_conf(const struct smtp_session *s);
 /* A line of the client within an exchange, or one that is none. */
 enum smtp_verdict smtp_auth_line(struct smtp_session *s, struct slice line, struct smtp_reply *reply);
 enum smtp_verdict smtp_auth_bad_line(struct smtp_session *s, bool too_long, struct smtp_reply *reply);

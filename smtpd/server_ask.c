@@ -7,6 +7,7 @@
 #include "common/base/log.h"
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_spool.h"
+#include "common/sasl/edge.h"
 
 enum {
 	LOOKUP_TIMEOUT_MS = 30 * 1000,
@@ -82,31 +83,15 @@ static void lookup_reply(void *ctx, int r, struct ipc_msg *m)
 	client_run(c);
 }
 
-/* What accountd says that is not the answer hoped for. */
-static int account_reply_err(const struct ipc_msg *m)
-{
-	struct account_fail f;
-
-	if (IPC_DECODE(m, account_fail, NULL, &f) != 0 || (int32_t)f.code >= 0)
-		return ERR_IO;
-	return (int32_t)f.code;
-}
-
 static void login_reply(void *ctx, int r, struct ipc_msg *m)
 {
 	struct client *c = ctx;
-	struct account_logged_in in;
-	struct account_scram scram;
+	union sasl_reply u;
+	uint16_t type;
 
 	c->asked = false;
-	if (r != 0)
-		smtp_session_login_done(c->s, r, 0, NULL);
-	else if (IPC_DECODE(m, account_logged_in, NULL, &in) == 0)
-		smtp_session_login_done(c->s, 0, m->type, &in);
-	else if (IPC_DECODE(m, account_scram, NULL, &scram) == 0)
-		smtp_session_login_done(c->s, 0, m->type, &scram);
-	else
-		smtp_session_login_done(c->s, account_reply_err(m), 0, NULL);
+	r = sasl_reply_decode(r, m, &u, &type);
+	smtp_session_login_done(c->s, r, type, &u);
 	client_run(c);
 }
 

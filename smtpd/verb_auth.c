@@ -7,8 +7,7 @@
  * The exchange itself is common/sasl's, the judgement accountd's. Here is when it
  * is allowed, and what is replied and logged. Nothing of the client's lines is.
  */
-#include <stdlib.h>
-
+#include "common/sasl/edge.h"
 #include "smtpd/internal.h"
 
 enum { REFUSED_MAX = 5, MECHANISM_MAX = 20 };
@@ -18,19 +17,9 @@ bool smtp_auth_allowed(const struct smtp_session *s)
 	return s->client.submission && (s->tls.version != NULL || (s->env->plaintext_login && s->client.loopback));
 }
 
-void smtp_auth_conf(const struct smtp_session *s, struct sasl_conf *conf_r)
+struct sasl_conf smtp_auth_conf(const struct smtp_session *s)
 {
-	*conf_r = (struct sasl_conf){
-		.service = "smtp",
-		.addr = s->client.addr,
-		.host = s->tls.sni,    /* the client's name for us: hostname may be another */
-		.tls = s->tls.version != NULL,
-		.plaintext = true,
-		.oauth = s->env->oauth,
-		.exporter = edge_tls_exporter(&s->tls),
-		.end_point = edge_tls_end_point(&s->tls),
-		.external = slice_cstr(s->tls.external),
-	};
+	return sasl_edge_conf("smtp", s->client.addr, s->tls.version != NULL ? &s->tls : NULL, smtp_auth_allowed(s), s->env->oauth);
 }
 
 SMTP_PARSER(smtp_parse_auth)
@@ -50,11 +39,7 @@ SMTP_PARSER(smtp_parse_auth)
 
 void smtp_auth_end(struct smtp_session *s)
 {
-	if (s->auth == NULL)
-		return;
-	sasl_free(&s->auth->sasl);
-	free(s->auth);
-	s->auth = NULL;
+	sasl_free(&s->sasl);
 }
 
 bool smtp_auth_over_limit(const struct smtp_session *s)
@@ -67,7 +52,7 @@ bool smtp_auth_over_limit(const struct smtp_session *s)
 /* In the words of Postfix and its SASL library, which the programs that watch logs for attacks know. */
 static void log_failure(struct smtp_session *s, const char *why)
 {
-	const struct sasl *sasl = s->auth->sasl;
+	const struct sasl *sasl = s->sasl;
 	struct slice user = sasl_user(sasl);
 
 	log_info("warning: %s: SASL %s authentication failed: %s, sasl_username=%s", s->client_text,
@@ -99,12 +84,12 @@ static enum smtp_verdict fail(struct smtp_session *s, enum sasl_failure why, str
 
 static enum smtp_verdict succeed(struct smtp_session *s, struct smtp_reply *reply)
 {
-	const struct account_logged_in *in = sasl_result(s->auth->sasl);
+	const struct account_logged_in *in = sasl_result(s->sasl);
 	struct buf b = BUF_INIT(2048);
 
 	if (in->user.len == 0 || slice_chr(in->user, '\0') >= 0 || in->account == 0)
 		return fail(s, SASL_FAULT, reply);
-	s->mechanism = arena_cstr(s->arena, slice_cstr(sasl_mechanism_name(s->auth->sasl)));
+	s->mechanism = arena_cstr(s->arena, slice_cstr(sasl_mechanism_name(s->sasl)));
 	s->user = s->mechanism != NULL ? arena_cstr(s->arena, in->user) : NULL;
 	if (s->user == NULL)
 		return fail(s, SASL_FAULT, reply);
@@ -125,7 +110,7 @@ static enum smtp_verdict go_on(struct smtp_session *s, enum sasl_step step, stru
 	switch (step) {
 	case SASL_CHALLENGE:
 		buf_add_cstr(s->out, "334 ");
-		buf_add_slice(s->out, sasl_challenge(s->auth->sasl));
+		buf_add_slice(s->out, sasl_challenge(s->sasl));
 		buf_add_cstr(s->out, "\r\n");
 		return SMTP_CHALLENGE;
 	case SASL_ASK:
@@ -134,7 +119,7 @@ static enum smtp_verdict go_on(struct smtp_session *s, enum sasl_step step, stru
 	case SASL_OK:
 		return succeed(s, reply);
 	default:
-		return fail(s, sasl_failure(s->auth->sasl), reply);
+		return fail(s, sasl_failure(s->sasl), reply);
 	}
 }
 
@@ -153,19 +138,15 @@ static bool may_begin(const struct smtp_session *s, struct smtp_reply *reply)
 
 SMTP_HANDLER(smtp_act_auth)
 {
-	enum sasl_step step = SASL_FAILED;
-	int r = ERR_NOMEM;
+	struct sasl_conf conf = smtp_auth_conf(s);
+	enum sasl_step step;
+	int r;
 
 	if (!may_begin(s, reply))
 		return SMTP_STAY;
-	s->auth = calloc(1, sizeof(*s->auth));
-	if (s->auth != NULL) {
-		smtp_auth_conf(s, &s->auth->conf);
-		r = sasl_start(&s->auth->sasl, &s->auth->conf, args->auth.mechanism, args->auth.initial, &step);
-	}
+	r = sasl_start(&s->sasl, &conf, args->auth.mechanism, args->auth.initial, &step);
 	if (r == 0)
 		return go_on(s, step, reply);
-	smtp_auth_end(s);
 	if (r == ERR_NOTFOUND || r == ERR_DENIED)
 		smtp_reply_set(reply, 504, "5.5.4", "That authentication mechanism is not offered");
 	else
@@ -175,7 +156,7 @@ SMTP_HANDLER(smtp_act_auth)
 
 enum smtp_verdict smtp_auth_line(struct smtp_session *s, struct slice line, struct smtp_reply *reply)
 {
-	return go_on(s, sasl_input(s->auth->sasl, line), reply);
+	return go_on(s, sasl_input(s->sasl, line), reply);
 }
 
 enum smtp_verdict smtp_auth_bad_line(struct smtp_session *s, bool too_long, struct smtp_reply *reply)
@@ -185,10 +166,10 @@ enum smtp_verdict smtp_auth_bad_line(struct smtp_session *s, bool too_long, stru
 
 enum smtp_verdict smtp_auth_answered(struct smtp_session *s, int r, uint16_t type, const void *m, struct smtp_reply *reply)
 {
-	return go_on(s, sasl_answer(s->auth->sasl, r, type, m), reply);
+	return go_on(s, sasl_answer(s->sasl, r, type, m), reply);
 }
 
 const struct account_login *smtp_session_login(const struct smtp_session *s)
 {
-	return sasl_question(s->auth->sasl);
+	return sasl_question(s->sasl);
 }

@@ -47,7 +47,7 @@ SMTP_HANDLER(smtp_act_ehlo)
 
 	take_name(s, args, true);
 	if (smtp_auth_allowed(s) && s->user == NULL) {
-		smtp_auth_conf(s, &conf);
+		conf = smtp_auth_conf(s);
 		sasl_list(&conf, " ", &mechanisms);
 	}
 	smtp_reply_set(reply, 250, "", "%s\nPIPELINING\nSIZE %llu\n8BITMIME\nENHANCEDSTATUSCODES%s%s%.*s\nHELP",
