@@ -76,7 +76,7 @@ int loop_fd_add(struct loop *l, struct loop_fd *f, int fd, unsigned events,
     void (*fn)(void *, unsigned), void *ctx)
 {
 	f->fd = fd;
-	f->events = events;
+	f->events = f->armed = events;
 	f->fn = fn;
 	f->ctx = ctx;
 	f->slot = 1;
@@ -87,13 +87,31 @@ int loop_fd_add(struct loop *l, struct loop_fd *f, int fd, unsigned events,
 	return 0;
 }
 
+static void arm(struct loop *l, struct loop_fd *f)
+{
+	f->armed = f->events;
+	if (poller_set(l->poller, f, f->fd, f->events, false) != 0)
+		panic("loop: cannot change the events of descriptor %d: errno=%d", f->fd, errno);
+}
+
 void loop_fd_set(struct loop *l, struct loop_fd *f, unsigned events)
 {
 	if (f->slot == 0 || f->events == events)
 		return;
 	f->events = events;
-	if (poller_set(l->poller, f, f->fd, events, false) != 0)
-		panic("loop: cannot change the events of descriptor %d: errno=%d", f->fd, errno);
+	/* Less is told to the system only when it reports what is not wanted: mostly it is wanted again before. */
+	if ((events & ~f->armed) != 0)
+		arm(l, f);
+}
+
+/* What of the reported events is wanted. */
+static unsigned wanted(struct loop *l, struct loop_fd *f, unsigned events)
+{
+	if ((events & LOOP_HUP) != 0)
+		return events;
+	if ((events & f->armed & ~f->events) != 0)
+		arm(l, f);
+	return events & f->events;
 }
 
 void loop_fd_del(struct loop *l, struct loop_fd *f)
@@ -267,9 +285,10 @@ int loop_turn(struct loop *l, int max_wait_ms)
 	for (l->events_i = 0; l->events_i < l->events_n;) {
 		struct poller_event *e = &l->events[l->events_i++];
 		struct loop_fd *f = e->tag;
+		unsigned events = f != NULL ? wanted(l, f, e->events) : 0;
 
-		if (f != NULL)
-			f->fn(f->ctx, e->events);
+		if (events != 0)
+			f->fn(f->ctx, events);
 	}
 	l->events_n = l->events_i = 0;
 	timers_run(l);

@@ -22,6 +22,7 @@ struct loop_fd {
 	void (*fn)(void *ctx, unsigned events);
 	void *ctx;
 	unsigned slot;          /* the loop's */
+	unsigned armed;         /* what the system waits for: what is wanted, or more */
 };
 
 /* Embedded by its owner; zeroed before first use. */

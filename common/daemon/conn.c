@@ -44,7 +44,8 @@ void conn_watch(struct conn *c)
 		return;
 	if (c->lingering || (!c->connecting && !c->paused && !c->throttled && !c->eof && !in_full(c) && !c->finishing))
 		ev |= LOOP_READ;
-	if (c->connecting || buf_len(&c->out) != 0)
+	/* What is flushed at the end of this turn anyway needs no word from the system. */
+	if (c->connecting || (buf_len(&c->out) != 0 && !c->flush_task.queued))
 		ev |= LOOP_WRITE;
 	if (c->tls != NULL && !c->lingering)
 		ev = conn_tls_events(c, ev);
