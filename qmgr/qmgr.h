@@ -20,7 +20,7 @@
  */
 enum {
 	QMGR_TAKE_MESSAGES = 200, QMGR_TAKE_RCPTS = 2000,       /* at a time */
-	QMGR_POLL_MS = 60 * 1000,       /* spoold is asked this often without a hint */
+	QMGR_POLL_MS = 60 * 1000, QMGR_CLOCK_WARN_MS = 60 * 1000,       /* spoold is asked this often without a hint */
 	QMGR_RETRY_MS = 5 * 1000,       /* after a fault of spoold or accountd */
 	QMGR_LOCAL_JOB_MS = 3600 * 1000, QMGR_REMOTE_JOB_MS = 12 * 3600 * 1000, /* an agent that takes longer hangs */
 };

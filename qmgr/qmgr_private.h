@@ -32,6 +32,7 @@ struct qmgr {
 	uint64_t taken_now_s;           /* what TAKE was asked with */
 	uint64_t next_due;              /* as spoold said last; 0: nothing */
 	uint64_t pause_until_ms;        /* after a fault */
+	uint64_t clock_warned_ms;       /* said until then: the clock was set back */
 	struct loop_timer take_timer;
 	/* agents.c */
 	struct agent_list agents;

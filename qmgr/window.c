@@ -91,8 +91,10 @@ void window_check(struct qmgr *q)
 	q->hint = false;
 	take.n = room < QMGR_TAKE_MESSAGES ? room : QMGR_TAKE_MESSAGES;
 	q->taken_now_s = take.now = take_now(now, q->next_due, q->conf);
-	if (take.now != now)
+	if (take.now != now && loop_now(q->loop) >= q->clock_warned_ms) {
 		log_warn("the clock was set back: what waits in the queue is taken as due");
+		q->clock_warned_ms = loop_now(q->loop) + QMGR_CLOCK_WARN_MS;
+	}
 	q->take_ch = q->spoold;
 	q->take_request = IPC_REQUEST(q->spoold, spool_take, &take, 0, on_taken, q);
 }
