@@ -1,13 +1,18 @@
-"""Passwords are wiped: after logins of every kind, good, wrong and malformed, in one piece and in many, the memory of no
+"""Passwords and tokens are wiped: after logins of every kind, good, wrong and malformed, in one piece and in many, the memory of no
 process has them, as they are or in base64, and no log has."""
 import base64
+import os
 import ssl
+import subprocess
 import harness as h
 import memory
 from harness import ok
 from line import Line
 
+# AddressSanitizer, where it is on, fills what is freed; here that has to be seen as it was
+os.environ["ASAN_OPTIONS"] = ":".join(filter(None, (os.environ.get("ASAN_OPTIONS"), "max_free_fill_size=0")))
 USER = "def@daum.test"
+TOKEN = "Ein-langes-Token-0123456789-abcdefgh"
 GOOD, WRONG = "Gut-und-lang-4711-Kennwort-%02d" % 1, "Falsch-und-lang-0815-Kennwort-02"
 ROLES = ("smtpd", "pop3d", "imapd", "accountd")
 
@@ -23,7 +28,7 @@ def plain(password, user=USER):
 def secrets():
     """What gives a password away: its middle as it is and in base64, at each of the three places it can have in that."""
     out = {}
-    for name, password in (("good", GOOD), ("wrong", WRONG)):
+    for name, password in (("good", GOOD), ("wrong", WRONG), ("token", TOKEN)):
         core = password[4:-4].encode()
         out[name] = core
         for shift in range(3):
@@ -177,9 +182,34 @@ def imap(s, ctx, pieces):
     return seen
 
 
+def tokens(s, ctx, pieces):
+    """By XOAUTH2 at each port. The refusal comes in a challenge, which is answered with nothing."""
+    message = b64("user=%s\1auth=Bearer %s\1\1" % (USER, TOKEN))
+    seen = []
+    for port, auth in ((h.SUBMISSIONS, "AUTH XOAUTH2"), (h.POP3S, "AUTH XOAUTH2"), (h.IMAPS, "a AUTHENTICATE XOAUTH2")):
+        c = Talk(s, port, ctx, pieces)
+        if port == h.SUBMISSIONS:
+            c.put("EHLO c.test")
+            while c.hear()[3:4] == "-":
+                pass
+        c.ask(auth)
+        c.ask(message)
+        seen.append(c.ask(""))
+        c.end()
+    return seen
+
+
+def validator(s):
+    """Whom accountd asks; its program refuses all."""
+    v = subprocess.Popen([os.path.join(h.BUILD, "control/pabal"), "-c", s.conf, "oauth-validator", "--", "sh", "-c", "read -r token; exit 1"],
+                         env=s.env)
+    h.wait_for("the validator", lambda: "the validator of OAuth tokens is connected" in s.log_text())
+    return v
+
+
 def test():
     ca = h.Authority()
-    s = h.System("daum", "daum.test", h.address(0), "login_failures = 1000\nsmtp_error_limit = 100\n",
+    s = h.System("daum", "daum.test", h.address(0), "login_failures = 1000\nsmtp_error_limit = 100\noauth_login = yes\n",
                  services=h.ALL_SERVICES).start()
     s.setup()
     s.pabal("user", "add", USER, "--password-file", "-", input=GOOD + "\n")
@@ -199,6 +229,10 @@ def test():
             half = len(seen) // 2
             good = [x for x in seen if x[:3] in ("235", "+OK") or x[2:5] == "OK "]
             ok(good == seen[:half], "%s: the right password lets in, the wrong one does not (%d pieces)" % (name, pieces), seen)
+    v = validator(s)
+    for pieces in (1, 7):
+        seen = tokens(s, ctx, pieces)
+        ok([x[:3] for x in seen[:1]] == ["535"] and "[AUTH]" in seen[1] and "AUTHENTICATIONFAILED" in seen[2], "tokens are refused (%d pieces)" % pieces, seen)
     # all sessions are over, their ends logged: then nothing is under way any more
     h.wait_for("the last session's end", lambda: all(len(s.pids(r)) == 1 for r in ROLES))
     wanted = secrets()
@@ -206,6 +240,10 @@ def test():
         for pid in s.pids(role):
             hits, size = memory.found(pid, wanted)
             ok(size > 1 << 20 and not hits, "no password in the memory of %s (%d MiB)" % (role, size >> 20), hits)
+    hits, size = memory.found(v.pid, wanted)
+    ok(size > 1 << 20 and not hits, "no token in the memory of pabal oauth-validator (%d MiB)" % (size >> 20), hits)
+    v.terminate()
+    v.wait(60)
     with open(s.log, "rb") as f:
         log = f.read()
     ok(not any(x in log for x in wanted.values()), "no password in the log")
