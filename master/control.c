@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/daemon/control_path.h"
 
 enum { PROCS_MAX = 1000 };
 
@@ -102,6 +103,7 @@ static void on_close(struct channel *ch, int why, void *ctx)
 
 	(void)why;
 	TAILQ_REMOVE(&m->visitors, v, entry);
+	m->visitors_n--;
 	free(v);
 	STAILQ_FOREACH_SAFE(w, &m->waiting, entry, next) {
 		if (w->ch != ch)
@@ -118,7 +120,7 @@ static void on_accept(void *ctx, int fd)
 	    .role = ROLE_MASTER, .peer_role = ROLE_CONTROL, .peer_uid = (uid_t)-1, .max_frame = 65536,
 	    .handlers = handlers, .on_close = on_close, .ctx = m };
 
-	struct visitor *v = calloc(1, sizeof(*v));
+	struct visitor *v = m->visitors_n < CONTROL_CONNECTIONS_MAX ? calloc(1, sizeof(*v)) : NULL;
 
 	if (v == NULL) {
 		(void)close(fd);
@@ -132,6 +134,7 @@ static void on_accept(void *ctx, int fd)
 	}
 	channel_set_data(v->ch, v);
 	TAILQ_INSERT_TAIL(&m->visitors, v, entry);
+	m->visitors_n++;
 }
 
 int control_start(struct master *m, int fd)

@@ -87,6 +87,7 @@ struct master {
 	struct listener *control;
 	int control_fds[ROLE_COUNT];    /* spoold's, accountd's, keyd's, qmgr's; -1: none */
 	struct visitor_list visitors;
+	unsigned visitors_n;
 	struct waiting_list waiting;
 	bool reload_running, reload_again;
 	struct loop_timer reload_timer, ready_timer;

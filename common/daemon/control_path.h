@@ -6,6 +6,8 @@
 #include "common/daemon/conf.h"
 #include "common/ipc/roles.h"
 
+enum { CONTROL_CONNECTIONS_MAX = 100 };         /* at a time, of one process; further ones are closed at once */
+
 /*
  * Where the pabal command finds a process that it may ask things: the Unix socket
  * RUN_DIR/NAME.sock, NAME being "master", "spoold", "accountd", "keyd" or "qmgr". master makes

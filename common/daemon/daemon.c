@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/daemon/cellprobe.h"
 #include "common/daemon/conn.h"
+#include "common/daemon/control_path.h"
 #include "common/daemon/sandbox.h"
 #include "common/ipc/proto_account.h"
 #include "common/ipc/proto_dns.h"
@@ -54,6 +55,8 @@ struct frame {
 	STAILQ_HEAD(, held_listener) listeners;
 	int control_fd;
 	struct listener *control;
+	unsigned control_n;             /* connections of the pabal command */
+	bool control_full;              /* that has been told */
 };
 
 static struct frame *frame_of(const struct daemon *d)
@@ -220,6 +223,7 @@ static void control_left(struct channel *ch, int why, void *ctx)
 	struct frame *f = ctx;
 
 	(void)why;
+	f->control_n--;
 	if (f->d.spec->control_closed != NULL)
 		f->d.spec->control_closed(&f->d, ch);
 }
@@ -231,10 +235,21 @@ static void control_accept(void *ctx, int fd)
 	    .peer_role = ROLE_CONTROL, .peer_uid = (uid_t)-1, .handlers = f->d.spec->control_handlers,
 	    .on_close = control_left, .ctx = f, .handler_ctx = &f->d };
 
+	/* Who may connect is no enemy; but a script gone wild must not take the descriptors that the work needs. */
+	if (f->control_n == CONTROL_CONNECTIONS_MAX) {
+		if (!f->control_full)
+			log_warn("a control connection was refused: %d are open", CONTROL_CONNECTIONS_MAX);
+		f->control_full = true;
+		(void)close(fd);
+		return;
+	}
+	f->control_full = false;
 	if (proto_version(&c) != 0)
 		(void)close(fd);
 	else if (channel_new(f->d.loop, fd, &c) == NULL)
 		log_warn("a control connection was refused: out of memory");
+	else
+		f->control_n++;
 }
 
 static int on_control_socket(struct channel *ch, struct ipc_msg *m, void *ctx)
