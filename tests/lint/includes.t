@@ -1,6 +1,6 @@
 #!/bin/sh
 # The arrows of the folders (ARCHITECTURE.md): base knows nothing, mail knows base
-# and the wire tables, ipc knows base, daemon knows base, ipc and mail; a program
+# and the wire tables, ipc knows base, daemon knows base, ipc and mail, sasl all of these; a program
 # knows common/ and itself, never another program. Only the spool's and accountd's
 # index may know Berkeley DB.
 . "${abs_top_srcdir:-.}/tests/lint/lib.sh"
@@ -14,7 +14,7 @@ arrows() {
 		common/base) ok="common/base" ;;
 		common/mail) ok="common/base common/mail common/ipc/wire.h" ;;
 		common/ipc) ok="common/base common/ipc" ;;
-		common/sasl) ok="common/base common/mail common/ipc common/sasl" ;;
+		common/sasl) ok="common/base common/mail common/ipc common/daemon common/sasl" ;;
 		common/daemon) ok="common/base common/ipc common/mail common/daemon" ;;
 		control) ok="common/base common/ipc common/mail common/daemon control spool" ;;
 		*) ok="common/base common/ipc common/mail common/sasl common/daemon $from" ;;
