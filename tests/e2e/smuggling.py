@@ -95,7 +95,7 @@ def test():
     n = smuggled(s, ctx) + every_cut(s, ctx)
     messages = s.wait_messages("def", n)
     same(len(messages), n, "what got its 250 has arrived, and nothing else")
-    same([m for m in messages if re.match(rb"(?:[^\r]|\r\n(?!\r))*\nSubject: smuggled", m.split(b"\r\n\r\n")[0])], [], "none of it was smuggled in")
+    same([m for m in messages if b"\nSubject: smuggled" in m.split(b"\r\n\r\n")[0]], [], "none of it was smuggled in")
     same({m.split(b"\r\n\r\n", 1)[1] for m in messages if b"\nSubject: cut" in m}, {b".dot\r\nx\r\nend\r\n"}, "a message is the same wherever it is cut")
     for name in HELOS:
         c = Client(s, ctx, login=False)
