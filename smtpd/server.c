@@ -66,9 +66,13 @@ void client_run(struct client *c)
 		if (smtp_session_file(c->s) != c->file)
 			client_file_drop(c);
 	} while (want != SMTP_WANT_INPUT && want != SMTP_WANT_CLOSE && want != SMTP_WANT_TLS && !client_ask(c, want));
-	if (c->conn != NULL && buf_len(&c->out) != 0)
-		conn_write(c->conn, buf_slice(&c->out).p, buf_len(&c->out));
-	buf_reset(&c->out);
+	/* What a pipelining client is told before a recipient is looked up goes with what it is told then: one segment
+	 * on its way through TCP, and not two. */
+	if (want != SMTP_WANT_LOOKUP || c->conn == NULL) {
+		if (c->conn != NULL && buf_len(&c->out) != 0)
+			conn_write(c->conn, buf_slice(&c->out).p, buf_len(&c->out));
+		buf_reset(&c->out);
+	}
 	count_held(c, smtp_session_held(c->s));
 	if (want == SMTP_WANT_CLOSE) {
 		client_end(c);
