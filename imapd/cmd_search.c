@@ -159,6 +159,7 @@ enum imap_run imap_run_search(struct imap_session *s)
 		return imap_no(s, "BADCHARSET (US-ASCII UTF-8)", "Only these charsets are known");
 	if ((r = search_bind(s, a->root)) != 0)
 		return r == ERR_SYNTAX ? imap_bad(s, "There is no message of that number") : imap_fail(s, r);
+	a->window.bodies = a->want_body ? SEARCH_BODY_WINDOW : 0;
 	s->cmd.cleanup = search_cleanup;
 	s->cmd.step = search_step;
 	return RUN_AGAIN;

@@ -195,7 +195,7 @@ static int body_from_file(const struct imap_request *rq, const struct ipc_msg *m
 
 	if (rq->type != spool_body_get_MSG || m->fd < 0 || got->bytes.len != 0)
 		return 0;
-	if ((p = arena_alloc(a, rq->len)) == NULL)
+	if ((p = arena_bytes(a, rq->len)) == NULL)
 		return ERR_NOMEM;
 	if ((n = pread(m->fd, p, rq->len, (off_t)rq->off)) < 0)
 		return ERR_IO;

@@ -13,7 +13,8 @@ imapd_libimapd_a_SOURCES = \
 	%D%/parse.c %D%/parse.h \
 	%D%/print.c %D%/print.h \
 	%D%/reader.c %D%/reader.h \
-	%D%/search.h %D%/search_eval.c %D%/search_load.c %D%/search_parse.c %D%/search_text.c \
+	%D%/search.h %D%/search_eval.c %D%/search_load.c %D%/search_parse.c %D%/search_raw.c \
+	%D%/search_text.c \
 	%D%/seqset.c %D%/seqset.h \
 	%D%/session.c %D%/session.h \
 	%D%/table.c %D%/verdict.c \

@@ -37,6 +37,7 @@ struct search_key {
 	uint64_t size;
 	struct slice name;              /* of a header field, or a keyword */
 	struct slice text;              /* folded */
+	struct slice probe, word;       /* of it, where raw bytes can tell: see search_raw.c */
 	struct imap_set set;
 	bool uid;
 	struct spool_range *ranges;     /* of indexes */
@@ -45,7 +46,8 @@ struct search_key {
 };
 
 enum { SEARCH_KEYS_MAX = 1000, SEARCH_DEPTH_MAX = 20, SEARCH_TEXT_MAX = 8 * 1024,
-	SEARCH_PART_MAX = 4 * 1024 * 1024, SEARCH_HEADER_MAX = 1024 * 1024, SEARCH_CHUNK = 128 * 1024 };
+	SEARCH_PART_MAX = 4 * 1024 * 1024, SEARCH_HEADER_MAX = 1024 * 1024, SEARCH_CHUNK = 128 * 1024,
+	SEARCH_BODY_WINDOW = 128 * 1024 /* larger messages are loaded in pieces, one for themselves */ };
 
 struct search_ranges { struct spool_range *v; uint32_t n, cap; };
 
@@ -66,6 +68,8 @@ struct search_args {
 	struct mail_summary summary;
 	bool have_summary;
 	enum search_level level;
+	struct slice body;              /* the whole message, if it came with the summary */
+	struct slice head;              /* its header, once it is there */
 	struct buf header, part;
 	uint32_t part_at;               /* of summary.parts */
 	uint64_t off, left;             /* what is being loaded */
@@ -82,6 +86,16 @@ enum search_result search_eval(const struct search_key *k, struct imap_session *
 void search_reset(struct search_key *k);
 /* Marks the TEXT (and BODY) keys that are found in folded text. */
 void search_mark(struct search_key *k, struct slice folded, bool header);
+
+/*
+ * search_raw.c: what can be told without decoding anything. A text of ASCII alone is in UTF-8 text exactly where its
+ * bytes are, and neither conversion from the charsets that hold ASCII nor folding makes ASCII of anything else.
+ */
+void search_probe_set(struct search_key *k);
+/* Is any text that is still sought perhaps in this header? False: it need not be decoded. */
+bool search_header_may(const struct search_key *k, struct slice header);
+/* The same as search_part_text() with search_mark() without a copy, where the part's encoding and charset allow. */
+bool search_part_raw(struct search_key *k, struct slice raw, const struct mail_part *part);
 
 /* Lower case for comparing: ASCII, Latin, Greek, Cyrillic, full width; in and out are UTF-8. */
 void search_fold(struct slice in, struct buf *out);

@@ -80,7 +80,7 @@ static enum search_result eval_envelope(const struct search_key *k, const struct
 	if (level >= LEVEL_SUMMARY && a->have_summary)
 		r = search_in_envelope(a->summary.envelope, k->name, k->text);
 	if (r == SEARCH_MAYBE && level >= LEVEL_HEADER)
-		r = yes(search_in_header(buf_slice(&a->header), k->name, k->text));
+		r = yes(search_in_header(a->head, k->name, k->text));
 	return r;
 }
 
@@ -119,7 +119,7 @@ enum search_result search_eval(const struct search_key *k, struct imap_session *
 	case KEY_ENVELOPE:
 		return eval_envelope(k, a, level);
 	case KEY_HEADER:
-		return level < LEVEL_HEADER ? SEARCH_MAYBE : yes(search_in_header(buf_slice(&a->header), k->name, k->text));
+		return level < LEVEL_HEADER ? SEARCH_MAYBE : yes(search_in_header(a->head, k->name, k->text));
 	case KEY_TEXT:
 	case KEY_BODY:
 		return k->hit || k->text.len == 0 ? SEARCH_YES : level < LEVEL_BODY ? SEARCH_MAYBE : SEARCH_NO;

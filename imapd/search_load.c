@@ -84,6 +84,9 @@ static enum imap_run summary_step(struct imap_session *s, struct search_args *a)
 		return imap_window_ask(s, &a->window, a->maybe.v, a->maybe.n, range, a->index, on_window);
 	}
 	bytes = imap_window_find(&a->window, uid);
+	a->body = imap_window_body(&a->window, uid);
+	a->loaded += a->body.len;
+	a->head = slice_of(NULL, 0);
 	arena_reset(a->arena);
 	a->have_summary = bytes.p != NULL && mail_summary_load(bytes, a->arena, &a->summary) == 0;
 	a->level = LEVEL_SUMMARY;
@@ -97,6 +100,11 @@ static enum imap_run whole_step(struct imap_session *s, struct search_args *a)
 {
 	uint64_t size = view_size(&s->view, a->index);
 
+	if (a->body.len != 0 && a->body.len == size) {
+		a->have_summary = mail_summary_make(a->body, a->arena, &a->summary) == 0;
+		a->phase = SEARCH_HEADER;
+		return a->have_summary ? RUN_DONE : give_up(s, a);
+	}
 	if (!a->started)
 		load_start(a, &a->part, 0, size, size < INT32_MAX ? (size_t)size + 1 : INT32_MAX);
 	if (a->left != 0)
@@ -110,20 +118,32 @@ static enum imap_run whole_step(struct imap_session *s, struct search_args *a)
 	return RUN_DONE;
 }
 
+/* A piece of the message, if the whole of it is here. */
+static bool in_body(const struct search_args *a, uint64_t off, uint64_t len, struct slice *piece_r)
+{
+	if (a->body.len == 0 || off > a->body.len || len > a->body.len - off)
+		return false;
+	*piece_r = slice_sub(a->body, (size_t)off, (size_t)len);
+	return true;
+}
+
 static enum imap_run header_step(struct imap_session *s, struct search_args *a)
 {
-	if (!a->started)
-		load_start(a, &a->header, 0, a->summary.header_len, SEARCH_HEADER_MAX);
-	if (a->left != 0)
-		return ask_bytes(s, a, on_header);
+	if (!in_body(a, 0, a->summary.header_len, &a->head)) {
+		if (!a->started)
+			load_start(a, &a->header, 0, a->summary.header_len, SEARCH_HEADER_MAX);
+		if (a->left != 0)
+			return ask_bytes(s, a, on_header);
+		a->head = buf_slice(&a->header);
+	}
 	a->started = false;
 	a->level = LEVEL_HEADER;
 	a->phase = SEARCH_PARTS;
 	a->part_at = 0;
-	if (a->want_body) {
+	if (a->want_body && search_header_may(a->root, a->head)) {
 		struct buf text = BUF_INIT(4 * SEARCH_HEADER_MAX);
 
-		search_header_text(buf_slice(&a->header), &text);
+		search_header_text(a->head, &text);
 		search_mark(a->root, buf_slice(&text), true);
 		buf_free(&text);
 	}
@@ -142,29 +162,42 @@ static const struct mail_part *next_part(struct search_args *a)
 	return NULL;
 }
 
+static void part_judge(struct search_args *a, struct slice raw, const struct mail_part *part)
+{
+	bool header = (part->flags & PART_RFC822) != 0;
+	struct buf text = BUF_INIT(4 * SEARCH_PART_MAX);
+
+	if (header ? !search_header_may(a->root, raw) : search_part_raw(a->root, raw, part))
+		return;
+	if (header)
+		search_header_text(raw, &text);
+	else
+		search_part_text(raw, part, &text);
+	search_mark(a->root, buf_slice(&text), false);
+	buf_free(&text);
+}
+
 static enum imap_run parts_step(struct imap_session *s, struct search_args *a)
 {
 	const struct mail_part *part = next_part(a);
-	struct buf text = BUF_INIT(4 * SEARCH_PART_MAX);
-	bool header;
+	uint32_t off, len;
+	struct slice raw;
 
 	if (part == NULL) {
 		a->level = LEVEL_BODY;
 		return RUN_DONE;
 	}
-	header = (part->flags & PART_RFC822) != 0;
-	if (!a->started)
-		load_start(a, &a->part, header ? part->header_off : part->body_off,
-		    header ? part->header_len : part->body_len, SEARCH_PART_MAX);
-	if (a->left != 0)
-		return ask_bytes(s, a, on_part);
+	off = (part->flags & PART_RFC822) != 0 ? part->header_off : part->body_off;
+	len = (part->flags & PART_RFC822) != 0 ? part->header_len : part->body_len;
+	if (!in_body(a, off, len, &raw)) {
+		if (!a->started)
+			load_start(a, &a->part, off, len, SEARCH_PART_MAX);
+		if (a->left != 0)
+			return ask_bytes(s, a, on_part);
+		raw = buf_slice(&a->part);
+	}
 	a->started = false;
-	if (header)
-		search_header_text(buf_slice(&a->part), &text);
-	else
-		search_part_text(buf_slice(&a->part), part, &text);
-	search_mark(a->root, buf_slice(&text), false);
-	buf_free(&text);
+	part_judge(a, raw, part);
 	a->part_at++;
 	return RUN_DONE;
 }

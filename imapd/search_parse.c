@@ -92,7 +92,9 @@ static int take_args(struct imap_parse *p, struct search_args *a, unsigned depth
 	case ARG_TEXT:
 		k->name = slice_cstr(w->field);
 		a->want_body = a->want_body || w->field == NULL;
-		return take_text(p, &k->text);
+		r = take_text(p, &k->text);
+		search_probe_set(k);
+		return r;
 	case ARG_HEADER:
 		if ((r = imap_take_sp(p)) != 0 || (r = imap_take_astring(p, &k->name)) != 0)
 			return r;

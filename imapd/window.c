@@ -4,9 +4,11 @@
 
 void imap_window_free(struct imap_window *w)
 {
+	uint32_t bodies = w->bodies;
+
 	free(w->v);
 	free(w->bytes);
-	memset(w, 0, sizeof(*w));
+	*w = (struct imap_window){ .bodies = bodies };
 }
 
 enum imap_run imap_window_ask(struct imap_session *s, struct imap_window *w, const struct spool_range *ranges,
@@ -14,7 +16,7 @@ enum imap_run imap_window_ask(struct imap_session *s, struct imap_window *w, con
 {
 	const struct view *v = &s->view;
 	struct spool_range uids[IMAP_WINDOW];
-	struct spool_cached m = { .session = s->spool, .mailbox = v->mailbox, .uids = uids };
+	struct spool_cached m = { .session = s->spool, .mailbox = v->mailbox, .bodies = w->bodies, .uids = uids };
 	uint32_t left = IMAP_WINDOW;
 
 	imap_window_free(w);
@@ -33,6 +35,16 @@ enum imap_run imap_window_ask(struct imap_session *s, struct imap_window *w, con
 	return imap_ask(s, spool_cached_MSG, &m, handler);
 }
 
+static struct slice keep(uint8_t *bytes, size_t *off, struct slice s)
+{
+	uint8_t *p = bytes + *off;
+
+	if (s.len != 0)
+		memcpy(p, s.p, s.len);
+	*off += s.len;
+	return slice_of(p, s.len);
+}
+
 int imap_window_fill(struct imap_window *w, const struct imap_reply *rep)
 {
 	const struct spool_cached_reply *m = rep->m;
@@ -41,18 +53,15 @@ int imap_window_fill(struct imap_window *w, const struct imap_reply *rep)
 	if (rep->r != 0)        /* NOTFOUND: all of them are gone */
 		return rep->r == ERR_NOTFOUND ? 0 : rep->r;
 	for (uint32_t i = 0; i < m->items_n; i++)
-		bytes += m->items[i].cached.len;
+		bytes += m->items[i].cached.len + m->items[i].body.len;
 	w->v = calloc(m->items_n + 1u, sizeof(*w->v));
 	w->bytes = malloc(bytes);
 	if (w->v == NULL || w->bytes == NULL)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < m->items_n; i++) {
-		struct slice c = m->items[i].cached;
-
-		if (c.len != 0)
-			memcpy(w->bytes + off, c.p, c.len);
-		w->v[i] = (struct imap_window_item){ m->items[i].uid, slice_of(w->bytes + off, c.len) };
-		off += c.len;
+		w->v[i].uid = m->items[i].uid;
+		w->v[i].bytes = keep(w->bytes, &off, m->items[i].cached);
+		w->v[i].body = keep(w->bytes, &off, m->items[i].body);
 	}
 	w->n = m->items_n;
 	if (m->more && w->n != 0)
@@ -67,4 +76,9 @@ struct slice imap_window_find(struct imap_window *w, uint32_t uid)
 	if (w->at < w->n && w->v[w->at].uid == uid)
 		return w->v[w->at].bytes;
 	return slice_of(NULL, 0);
+}
+
+struct slice imap_window_body(const struct imap_window *w, uint32_t uid)
+{
+	return w->at < w->n && w->v[w->at].uid == uid ? w->v[w->at].body : slice_of(NULL, 0);
 }

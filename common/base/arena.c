@@ -50,7 +50,7 @@ static struct block *block_new(struct arena *a, size_t n)
 	return b;
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+void *arena_bytes(struct arena *a, size_t n)
 {
 	const size_t al = alignof(max_align_t);
 	struct block *b = a->head;
@@ -68,7 +68,14 @@ void *arena_alloc(struct arena *a, size_t n)
 	p = b->data + b->used;
 	b->used += n;
 	a->used += n;
-	return memset(p, 0, n);
+	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	void *p = arena_bytes(a, n);
+
+	return p != NULL ? memset(p, 0, n) : NULL;
 }
 
 void *arena_calloc(struct arena *a, size_t count, size_t size)
@@ -80,7 +87,7 @@ void *arena_calloc(struct arena *a, size_t count, size_t size)
 
 struct slice arena_dup(struct arena *a, struct slice s)
 {
-	uint8_t *p = arena_alloc(a, s.len);
+	uint8_t *p = arena_bytes(a, s.len);
 
 	if (p == NULL)
 		return slice_of(NULL, 0);
@@ -91,7 +98,7 @@ struct slice arena_dup(struct arena *a, struct slice s)
 
 char *arena_cstr(struct arena *a, struct slice s)
 {
-	char *p = s.len < SIZE_MAX / 2 ? arena_alloc(a, s.len + 1) : NULL;
+	char *p = s.len < SIZE_MAX / 2 ? arena_bytes(a, s.len + 1) : NULL;
 
 	if (p == NULL)
 		return NULL;

@@ -17,6 +17,8 @@ struct arena *arena_new(size_t cap);
 void arena_set_secret(struct arena *a);
 /* Zeroed memory, aligned for any type; NULL over the cap or without memory. n may be 0. */
 void *arena_alloc(struct arena *a, size_t n);
+/* The same, not zeroed: for bytes that are written at once. */
+void *arena_bytes(struct arena *a, size_t n);
 /* count * size with the product checked. */
 void *arena_calloc(struct arena *a, size_t count, size_t size);
 /* A copy; .p is NULL (and .len 0) over the cap. An empty slice gives a non-NULL p. */

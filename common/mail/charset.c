@@ -242,6 +242,11 @@ bool charset_known(struct slice charset)
 	return kind_of(charset) != KIND_OTHER || converter_of(charset) != NULL;
 }
 
+bool charset_keeps_ascii(struct slice charset)
+{
+	return kind_of(charset) != KIND_OTHER || converter_of(charset) == NULL;
+}
+
 void charset_to_utf8(struct slice charset, struct slice in, struct buf *out)
 {
 	enum kind kind = kind_of(charset);

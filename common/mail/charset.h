@@ -17,6 +17,9 @@ void charset_unload(void);
 /* True if charset_to_utf8() can do better than guess. */
 bool charset_known(struct slice charset);
 
+/* Does charset_to_utf8() leave every ASCII byte as it is, where it is, and make no other? */
+bool charset_keeps_ascii(struct slice charset);
+
 /*
  * Appends in as UTF-8; what is not valid in its charset becomes U+FFFD. An empty
  * charset is us-ascii. In us-ascii and in an unknown charset 8-bit text counts as

@@ -142,7 +142,7 @@ static bool answer(void)
 		break;
 	case spool_cached_MSG:
 		for (uint32_t i = 0; i < ROWS; i++)
-			items[i] = (struct spool_cached_item){ i * 2 + 1, i == 2 ? slice_of(NULL, 0) : buf_slice(&cached) };
+			items[i] = (struct spool_cached_item){ .uid = i * 2 + 1, .cached = i == 2 ? slice_of(NULL, 0) : buf_slice(&cached) };
 		u.cached = (struct spool_cached_reply){ .items = items, .items_n = ROWS };
 		break;
 	case spool_body_get_MSG:

@@ -353,8 +353,12 @@ static void do_cached(struct fake *f, struct cursor *c, struct answer *an)
 			an->u.cached.more = 1;
 			break;
 		}
-		v[n++] = (struct spool_cached_item){ g->uid,
-			f->no_cached ? slice_of(NULL, 0) : buf_slice(&f->bodies[g->body - 1].cached) };
+		v[n].uid = g->uid;
+		if (!f->no_cached)
+			v[n].cached = buf_slice(&f->bodies[g->body - 1].cached);
+		if (g->size <= m.bodies && !f->no_bodies)
+			v[n].body = buf_slice(&f->bodies[g->body - 1].bytes);
+		n++;
 	}
 	an->u.cached.items_n = n;
 }

@@ -5,6 +5,10 @@ UNIT_TESTS += tests/imapd/test-parse
 tests_imapd_test_parse_SOURCES = %D%/test-parse.c
 tests_imapd_test_parse_LDADD = $(IMAPD_TEST_LIBS)
 
+UNIT_TESTS += tests/imapd/test-search
+tests_imapd_test_search_SOURCES = %D%/test-search.c
+tests_imapd_test_search_LDADD = $(IMAPD_TEST_LIBS)
+
 UNIT_TESTS += tests/imapd/test-session
 tests_imapd_test_session_SOURCES = %D%/test-session.c $(IMAPD_FAKE)
 tests_imapd_test_session_LDADD = $(IMAPD_TEST_LIBS)

@@ -232,8 +232,9 @@ static void test_search(void **state)
 	f.boxes[0].v[2].date = 1764000000 + 86400;
 	play(p, 1, "1> s SELECT INBOX\n");
 	buf_consume(&p[0].out, buf_len(&p[0].out));
-	for (unsigned round = 0; round < 2; round++) {
-		f.no_cached = round == 1;
+	for (unsigned round = 0; round < 4; round++) {
+		f.no_cached = round % 2 == 1;
+		f.no_bodies = round >= 2;
 		play(p, 1,
 		    "1> a SEARCH ALL\n1< * SEARCH 1 2 3 4\n1< a OK Searched\n1> a SEARCH SEEN\n1< * SEARCH 2\n1< a OK Searched\n"
 		    "1> a SEARCH NOT SEEN NOT 4\n1< * SEARCH 1 3\n1< a OK Searched\n1> a SEARCH OR DELETED 4\n1< * SEARCH 2 4\n1< a OK Searched\n"
