@@ -27,7 +27,7 @@ enum imap_run imap_run_starttls(struct imap_session *s)
 
 struct sasl_conf imap_sasl_conf(const struct imap_session *s)
 {
-	return sasl_edge_conf("imap", s->host.peer, s->tls, imap_may_log_in(s), s->env->oauth);
+	return sasl_edge_conf("imap", s->peer, s->tls, imap_may_log_in(s), s->env->oauth);
 }
 
 int imap_parse_authenticate(struct imap_session *s, struct imap_parse *p)

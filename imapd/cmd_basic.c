@@ -66,7 +66,7 @@ int imap_parse_id(struct imap_session *s, struct imap_parse *p)
 		if (name.len > 30 || value.len > 1024)
 			return imap_why(p, "a field is too long");
 		if (slice_ieq_cstr(name, "name"))
-			log_info("client=%s, user=%s, id name=%s", log_esc(slice_cstr(s->host.peer)),
+			log_info("client=%s, user=%s, id name=%s", log_esc(slice_cstr(s->peer)),
 			    log_esc(s->user), log_esc(value));
 	} while (cur_take_byte(&p->cur, ' '));
 	if ((r = imap_take_byte(p, ')', "a list has no end")) != 0)

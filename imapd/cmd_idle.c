@@ -45,8 +45,25 @@ static enum imap_run idle_step(struct imap_session *s)
 	}
 }
 
+/* Who waits for hours keeps the tag of the command and nothing else of it. */
+static void keep_tag(struct imap_session *s)
+{
+	struct arena *a = arena_new((s->cmd.tag.len + 15) / 16 * 16);
+	struct slice tag = a != NULL ? arena_dup(a, s->cmd.tag) : slice_of(NULL, 0);
+
+	if (tag.p == NULL) {
+		arena_free(&a);
+		return;
+	}
+	arena_free(&s->cmd.arena);
+	s->cmd.arena = a;
+	s->cmd.tag = tag;
+	s->cmd.args = NULL;
+}
+
 enum imap_run imap_run_idle(struct imap_session *s)
 {
+	keep_tag(s);
 	buf_add_cstr(s->out, "+ idling\r\n");
 	s->idle_ms = clock_mono_ms();
 	s->cmd.cleanup = idle_end;

@@ -70,7 +70,7 @@ static const char *tls_text(const struct imap_session *s)
 enum imap_run imap_refused(struct imap_session *s, const char *method, struct slice user, int r)
 {
 	if (r == ERR_DENIED || r == ERR_AGAIN) {
-		log_info("client=%s, user=%s, login refused%s, method=%s, tls=%s", log_esc(slice_cstr(s->host.peer)), log_esc(user),
+		log_info("client=%s, user=%s, login refused%s, method=%s, tls=%s", log_esc(slice_cstr(s->peer)), log_esc(user),
 		    r == ERR_AGAIN ? ": slowed" : "", method, tls_text(s));
 		if (++s->refused_logins >= IMAP_LOGINS_MAX) {
 			imap_session_bye(s, "Too many refused logins");
@@ -87,7 +87,7 @@ enum imap_run imap_let_in(struct imap_session *s, const char *method, const stru
 
 	if (!keep(&s->user, in->user) || !keep(&s->token, in->token))
 		return imap_fail(s, ERR_NOMEM);
-	log_info("client=%s, user=%s, login, method=%s, tls=%s", log_esc(slice_cstr(s->host.peer)), log_esc(s->user), method,
+	log_info("client=%s, user=%s, login, method=%s, tls=%s", log_esc(slice_cstr(s->peer)), log_esc(s->user), method,
 	    tls_text(s));
 	open = (struct spool_open){ .token = s->token };
 	return imap_ask(s, spool_open_MSG, &open, on_open);
@@ -105,14 +105,14 @@ static enum imap_run on_login(struct imap_session *s, const struct imap_reply *r
 
 bool imap_may_log_in(const struct imap_session *s)
 {
-	return s->tls != NULL || (s->env->allow_plaintext_login && s->host.loopback);
+	return s->tls != NULL || (s->env->allow_plaintext_login && s->loopback);
 }
 
 enum imap_run imap_run_login(struct imap_session *s)
 {
 	struct login_args *a = s->cmd.args;
 	struct account_login m = { .user = a->user, .how = LOGIN_PASSWORD, .secret = a->password,
-		.addr = slice_cstr(s->host.peer), .service = SLICE_LIT("imap"), .tls = s->tls != NULL };
+		.addr = slice_cstr(s->peer), .service = SLICE_LIT("imap"), .tls = s->tls != NULL };
 
 	if (!imap_may_log_in(s))
 		return imap_no(s, "PRIVACYREQUIRED", "Logins without TLS are not taken here");

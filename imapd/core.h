@@ -69,7 +69,9 @@ struct imap_cmd {
 
 struct imap_session {
 	const struct imap_env *env;
-	struct imap_host host;
+	const struct imap_host_ops *host;
+	void *ctx;                      /* the host's */
+	const char *peer;
 	struct buf *in, *out;
 	enum imap_state state;
 	struct imap_reader reader;
@@ -82,10 +84,10 @@ struct imap_session {
 	bool lost;                      /* the spool is away */
 	unsigned epoch;                 /* how often it went */
 	/* the rest */
-	const struct edge_tls *tls;     /* NULL: none */
+	const struct edge_tls *tls;     /* NULL: none; after the login it says nothing but that there is TLS */
 	enum { TLS_NOT_ASKED, TLS_ASKED, TLS_HANDSHAKE } tls_state;    /* asked: by the command that is being run */
 	unsigned errors, refused_logins;
-	bool running, over, eof, stop;
+	bool running, over, eof, stop, loopback;
 	uint64_t started_ms, lost_ms, idle_ms;  /* idle_ms: last sign of life in IDLE, 0 outside */
 };
 

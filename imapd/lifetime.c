@@ -23,7 +23,7 @@ void imap_timer_set(struct imap_session *s)
 		due = s->lost_ms + IMAP_BACKEND_WAIT_MS;
 	if (s->idle_ms != 0 && s->idle_ms + IMAP_IDLE_HELLO_MS < due)
 		due = s->idle_ms + IMAP_IDLE_HELLO_MS;
-	s->host.timer(s->host.ctx, due == UINT64_MAX ? 0 : due > now ? due - now : 1);
+	s->host->timer(s->ctx, due == UINT64_MAX ? 0 : due > now ? due - now : 1);
 }
 
 struct imap_session *imap_session_new(const struct imap_env *env, const struct imap_host *host)
@@ -33,7 +33,10 @@ struct imap_session *imap_session_new(const struct imap_env *env, const struct i
 	if (s == NULL)
 		return NULL;
 	s->env = env;
-	s->host = *host;
+	s->host = host->ops;
+	s->ctx = host->ctx;
+	s->peer = host->peer;
+	s->loopback = host->loopback;
 	s->in = host->in;
 	s->out = host->out;
 	s->tls = host->tls;
@@ -45,7 +48,7 @@ struct imap_session *imap_session_new(const struct imap_env *env, const struct i
 	imap_capability_print(s, s->out);
 	buf_add_cstr(s->out, "] Pabal is ready\r\n");
 	imap_timer_set(s);
-	s->host.ran(s->host.ctx);
+	s->host->ran(s->ctx);
 	return s;
 }
 
@@ -114,7 +117,7 @@ void imap_session_timer(struct imap_session *s)
 		if (buf_len(s->out) == 0)
 			buf_add_cstr(s->out, "* OK Still here\r\n");
 		s->idle_ms = now;
-		s->host.ran(s->host.ctx);
+		s->host->ran(s->ctx);
 	}
 	imap_timer_set(s);
 }

@@ -20,9 +20,9 @@ struct client {
 	struct conn *conn;              /* NULL: broken, the end is due */
 	struct imap_session *s;
 	struct loop_timer timer;
-	struct loop_task again, end;
+	struct loop_task task;          /* again, or the end */
 	bool over, abort, paused;
-	struct edge_tls tls;            /* after the handshake */
+	struct edge_tls *tls;           /* from the handshake to the login */
 };
 
 struct server {
@@ -39,8 +39,7 @@ static void client_free(struct client *c)
 	struct server *srv = c->srv;
 
 	loop_timer_del(srv->d->loop, &c->timer);
-	loop_task_del(srv->d->loop, &c->again);
-	loop_task_del(srv->d->loop, &c->end);
+	loop_task_del(srv->d->loop, &c->task);
 	if (c->s != NULL)
 		imap_session_free(&c->s);
 	if (c->abort)
@@ -48,6 +47,7 @@ static void client_free(struct client *c)
 	else
 		conn_finish(&c->conn);
 	edge_leave(&srv->edge, &c->at);
+	free(c->tls);
 	free(c);
 }
 
@@ -64,7 +64,7 @@ static void client_over(void *ctx, bool abort)
 		return;
 	c->over = true;
 	c->abort = abort;
-	loop_task_add(c->srv->d->loop, &c->end, client_end, c);
+	loop_task_add(c->srv->d->loop, &c->task, client_end, c);
 }
 
 /* ---- running ------------------------------------------------------------------------ */
@@ -98,7 +98,8 @@ static void client_again(void *ctx)
 {
 	struct client *c = ctx;
 
-	loop_task_add(c->srv->d->loop, &c->again, client_run, c);
+	if (!c->over)
+		loop_task_add(c->srv->d->loop, &c->task, client_run, c);
 }
 
 static void client_timer(void *ctx)
@@ -127,8 +128,13 @@ static void client_ran(void *ctx)
 		return;
 	if (conn_out_len(c->conn) != 0)
 		conn_kick(c->conn);
-	if (c->s != NULL)
-		client_pace(c);
+	if (c->s == NULL)
+		return;
+	if (c->tls != NULL && imap_session_logged_in(c->s)) {
+		free(c->tls);
+		c->tls = NULL;
+	}
+	client_pace(c);
 }
 
 static bool client_start(struct client *c, const struct edge_tls *tls);
@@ -136,10 +142,12 @@ static bool client_start(struct client *c, const struct edge_tls *tls);
 /* Of port 993 the session begins here, of the others it goes on. */
 static void client_tls(struct client *c)
 {
-	edge_tls_get(c->conn, &c->tls);
-	if (c->s != NULL)
-		imap_session_tls_started(c->s, &c->tls);
-	else if (!client_start(c, &c->tls))
+	c->tls = malloc(sizeof(*c->tls));
+	if (c->tls != NULL)
+		edge_tls_get(c->conn, c->tls);
+	if (c->tls != NULL && c->s != NULL)
+		imap_session_tls_started(c->s, c->tls);
+	else if (c->tls == NULL || !client_start(c, c->tls))
 		client_over(c, true);
 }
 
@@ -205,9 +213,9 @@ static void turn_away(struct conn *conn, const char *why, bool tls)
 
 static bool client_start(struct client *c, const struct edge_tls *tls)
 {
-	struct imap_host host = { .in = conn_in(c->conn), .out = conn_out(c->conn), .peer = conn_peer_addr(c->conn),
-		.loopback = conn_peer_is_loopback(c->conn), .tls = tls, .start_tls = client_start_tls, .again = client_again, .timer = client_timer_set,
-		.ran = client_ran, .over = client_over, .ctx = c };
+	static const struct imap_host_ops ops = { client_start_tls, client_again, client_timer_set, client_ran, client_over };
+	struct imap_host host = { .ops = &ops, .ctx = c, .in = conn_in(c->conn), .out = conn_out(c->conn),
+		.peer = conn_peer_addr(c->conn), .loopback = conn_peer_is_loopback(c->conn), .tls = tls };
 
 	conn_set_timeout(c->conn, c->srv->d->conf->imap_timeout * MS_PER_S);
 	c->s = imap_session_new(&c->srv->env, &host);

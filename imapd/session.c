@@ -24,6 +24,9 @@ void imap_session_set_state(struct imap_session *s, enum imap_state state)
 		panic("imap session: from state %d to %d", s->state, state);
 	s->state = state;
 	if (state == IMAP_AUTH) {
+		static const struct edge_tls some = { .version = "", .cipher = "", .sni = "", .external = "" };
+
+		s->tls = s->tls != NULL ? &some : NULL;
 		s->in->secret = s->reader.text.secret = false;
 		s->reader.line.max = IMAP_LINE_MAX;
 		s->reader.text_max = IMAP_TEXT_MAX;
@@ -37,20 +40,20 @@ static void session_over(struct imap_session *s, bool abort)
 		return;
 	s->over = true;
 	s->state = IMAP_LOGOUT;
-	s->host.over(s->host.ctx, abort);
+	s->host->over(s->ctx, abort);
 }
 
 void imap_session_bye(struct imap_session *s, const char *text)
 {
 	if (s->over)
 		return;
-	log_info("client=%s, user=%s, bye: %s", log_esc(slice_cstr(s->host.peer)), log_esc(s->user), text);
+	log_info("client=%s, user=%s, bye: %s", log_esc(slice_cstr(s->peer)), log_esc(s->user), text);
 	if (s->tls_state == TLS_HANDSHAKE) {    /* nothing can be said now */
 		session_over(s, true);
 		return;
 	}
 	buf_addf(s->out, "* BYE %s\r\n", text);
-	s->host.ran(s->host.ctx);
+	s->host->ran(s->ctx);
 	session_over(s, false);
 }
 
@@ -92,7 +95,7 @@ static void start_tls(struct imap_session *s)
 {
 	buf_consume(s->in, buf_len(s->in));
 	s->tls_state = TLS_HANDSHAKE;
-	s->host.start_tls(s->host.ctx);
+	s->host->start_tls(s->ctx);
 }
 
 void imap_session_tls_started(struct imap_session *s, const struct edge_tls *tls)
@@ -215,7 +218,7 @@ static bool cmd_result(struct imap_session *s, enum imap_run r)
 	case RUN_AGAIN:
 		return true;
 	case RUN_YIELD:
-		s->host.again(s->host.ctx);
+		s->host->again(s->ctx);
 		return false;
 	case RUN_INPUT:
 		if (s->eof)
@@ -225,7 +228,7 @@ static bool cmd_result(struct imap_session *s, enum imap_run r)
 		return false;
 	case RUN_ABORT:
 		log_info("client=%s, user=%s, disconnected: an answer could not be finished",
-		    log_esc(slice_cstr(s->host.peer)), log_esc(s->user));
+		    log_esc(slice_cstr(s->peer)), log_esc(s->user));
 		session_over(s, true);
 		return false;
 	}
@@ -244,7 +247,7 @@ static void on_reply(void *ctx, const struct imap_reply *rep)
 	if (cmd_result(s, r) || r == RUN_INPUT)
 		imap_session_run(s);
 	else
-		s->host.ran(s->host.ctx);
+		s->host->ran(s->ctx);
 }
 
 enum imap_run imap_ask(struct imap_session *s, uint16_t type, const void *m, imap_handler_fn *handler)
@@ -371,7 +374,12 @@ void imap_session_run(struct imap_session *s)
 	while (!s->over && session_step(s))
 		;
 	s->running = false;
-	s->host.ran(s->host.ctx);
+	s->host->ran(s->ctx);
+}
+
+bool imap_session_logged_in(const struct imap_session *s)
+{
+	return (s->state & IMAP_LOGGED_IN) != 0;
 }
 
 bool imap_session_reading(const struct imap_session *s)

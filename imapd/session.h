@@ -33,11 +33,8 @@ enum {
 	IMAP_ARENA_MAX = 8 * 1024 * 1024, /* memory of one command */
 };
 
-struct imap_host {              /* of one session; copied */
-	struct buf *in, *out;
-	const char *peer;               /* address as text, for the log and accountd */
-	bool loopback;
-	const struct edge_tls *tls;     /* it is under TLS already (port 993); NULL: not. Outlives the session */
+/* Who runs the session. */
+struct imap_host_ops {
 	/* STARTTLS was answered OK: send what is in out, drop all input, do a handshake, then imap_session_tls_started(). */
 	void (*start_tls)(void *ctx);
 	/* Call imap_session_run() again soon: other sessions first. */
@@ -48,7 +45,15 @@ struct imap_host {              /* of one session; copied */
 	void (*ran)(void *ctx);
 	/* The session is over: send what is in out unless abort is set, and close. Do not free it from within. */
 	void (*over)(void *ctx, bool abort);
+};
+
+struct imap_host {              /* of one session; copied */
+	const struct imap_host_ops *ops;
 	void *ctx;
+	struct buf *in, *out;
+	const char *peer;               /* address as text, for the log and accountd */
+	const struct edge_tls *tls;     /* it is under TLS already (port 993); NULL: not. Good until the login */
+	bool loopback;
 };
 
 /* Greets. NULL: no memory. */
@@ -58,7 +63,7 @@ void imap_session_free(struct imap_session **s);
 /* There are bytes in `in`, or there is room in `out` again. */
 void imap_session_run(struct imap_session *s);
 void imap_session_timer(struct imap_session *s);
-/* The handshake is done: what the client said before is forgotten. tls outlives the session. */
+/* The handshake is done: what the client said before is forgotten. tls is good until the login. */
 void imap_session_tls_started(struct imap_session *s, const struct edge_tls *tls);
 /* The client closed its side: what is asked is finished, then it is over. */
 void imap_session_eof(struct imap_session *s);
@@ -70,6 +75,7 @@ void imap_session_bye(struct imap_session *s, const char *text);
 void imap_session_change(struct imap_session *s, const struct spool_change *ch);
 void imap_session_lost(struct imap_session *s);
 void imap_session_back(struct imap_session *s);
+bool imap_session_logged_in(const struct imap_session *s);
 /* Is it ready to take more input? Otherwise the reading may pause. */
 bool imap_session_reading(const struct imap_session *s);
 

@@ -13,9 +13,9 @@ static void put_flags(struct view *v, uint32_t i, uint32_t flags)
 
 static int keywords_set(struct view *v, const struct spool_keyword *kw, uint32_t n)
 {
-	char **list = calloc(n != 0 ? n : 1, sizeof(*list));
+	char **list = n != 0 ? calloc(n, sizeof(*list)) : NULL;
 
-	if (list == NULL)
+	if (n != 0 && list == NULL)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < n; i++) {
 		if ((list[i] = malloc(kw[i].name.len + 1)) == NULL ||

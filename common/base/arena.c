@@ -38,6 +38,8 @@ static struct block *block_new(struct arena *a, size_t n)
 
 	if (size > BLOCK_MAX)
 		size = BLOCK_MAX;
+	if (size > a->cap)
+		size = a->cap;
 	if (size < n)
 		size = n;
 	b = malloc(sizeof(*b) + size);

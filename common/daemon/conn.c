@@ -15,13 +15,15 @@ enum {
 	READ_CHUNK = 16 * 1024,
 	LINGER_MS = 10 * 1000,
 	LINGER_READS = 16,              /* in one turn */
+	TODO_FLUSH = 1, TODO_READ = 2,
 	FINISHING_MAX = 256,            /* connections that nobody owns any more but that wait for their peers */
 };
 
 static unsigned finishing_n;
 
 static void conn_ready(void *ctx, unsigned events);
-static void conn_flush(void *ctx);
+static void conn_flush(struct conn *c);
+static void conn_todo(void *ctx);
 static void conn_linger(struct conn *c);
 
 static bool in_full(const struct conn *c) { return buf_len(&c->in) >= CONN_IN_MAX; }
@@ -72,8 +74,7 @@ static void conn_free(struct conn *c)
 	if (c->gone != NULL)
 		*c->gone = true;
 	loop_timer_del(c->loop, &c->timer);
-	loop_task_del(c->loop, &c->flush_task);
-	loop_task_del(c->loop, &c->again_task);
+	loop_task_del(c->loop, &c->task);
 	loop_fd_del(c->loop, &c->lfd);
 	if (c->tls != NULL)
 		conn_tls_free(c);
@@ -165,12 +166,9 @@ static struct conn *conn_new(struct loop *l, int fd, const struct conn_ops *ops,
 struct conn *conn_accept(struct loop *l, int fd, const struct conn_ops *ops)
 {
 	struct conn *c = conn_new(l, fd, ops, false);
-	uint16_t port;
 
-	if (c != NULL) {
+	if (c != NULL)
 		addr_text(fd, true, c->peer, &c->peer_port);
-		addr_text(fd, false, c->local, &port);
-	}
 	return c;
 }
 
@@ -238,7 +236,6 @@ struct conn *conn_connect(struct loop *l, uint8_t family, const uint8_t *addr, u
 static bool conn_connected(struct conn *c)
 {
 	socklen_t len = sizeof(int);
-	uint16_t port;
 	int e = 0;
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &e, &len) != 0)
@@ -248,7 +245,6 @@ static bool conn_connected(struct conn *c)
 		return false;
 	}
 	c->connecting = false;
-	addr_text(c->fd, false, c->local, &port);
 	conn_touch(c);
 	return conn_tell(c, CONN_CONNECTED);
 }
@@ -378,9 +374,8 @@ static void conn_ready(void *ctx, unsigned events)
 	conn_watch(c);
 }
 
-static void read_again(void *ctx)
+static void read_again(struct conn *c)
 {
-	struct conn *c = ctx;
 	bool tls = c->tls != NULL && !conn_tls_busy(c);
 
 	if (c->broken || c->paused || c->throttled || (c->tls != NULL && !tls))
@@ -395,7 +390,8 @@ static void read_again(void *ctx)
 
 void conn_read_soon(struct conn *c)
 {
-	loop_task_add(c->loop, &c->again_task, read_again, c);
+	c->todo |= TODO_READ;
+	loop_task_add(c->loop, &c->task, conn_todo, c);
 }
 
 /* ---- writing ---------------------------------------------------------------- */
@@ -405,9 +401,8 @@ static ssize_t conn_send(struct conn *c, struct slice s)
 	return c->tls != NULL ? conn_tls_send(c, s) : send(c->fd, s.p, s.len, MSG_NOSIGNAL);
 }
 
-static void conn_flush(void *ctx)
+static void conn_flush(struct conn *c)
 {
-	struct conn *c = ctx;
 	struct slice s;
 	bool sent = false;
 	ssize_t n;
@@ -450,7 +445,7 @@ static void conn_flush(void *ctx)
 		if (!conn_tell(c, CONN_DRAIN) || c->broken)
 			return;
 		if (was)
-			loop_task_add(c->loop, &c->again_task, read_again, c);
+			conn_read_soon(c);
 	}
 	conn_watch(c);
 }
@@ -466,7 +461,25 @@ void conn_kick(struct conn *c)
 
 void conn_flush_soon(struct conn *c)
 {
-	loop_task_add(c->loop, &c->flush_task, conn_flush, c);
+	c->todo |= TODO_FLUSH;
+	loop_task_add(c->loop, &c->task, conn_todo, c);
+}
+
+static void conn_todo(void *ctx)
+{
+	struct conn *c = ctx;
+	uint8_t todo = c->todo;
+	bool gone = false, *outer = c->gone;
+
+	c->todo = 0;
+	c->gone = &gone;
+	if ((todo & TODO_FLUSH) != 0)
+		conn_flush(c);
+	if (gone)
+		return;
+	c->gone = outer;
+	if ((todo & TODO_READ) != 0)
+		read_again(c);
 }
 
 void conn_write(struct conn *c, const void *p, size_t n)
@@ -508,7 +521,7 @@ void conn_resume(struct conn *c)
 {
 	c->paused = false;
 	if (!c->broken)
-		loop_task_add(c->loop, &c->again_task, read_again, c);
+		conn_read_soon(c);
 }
 
 void conn_set_timeout(struct conn *c, uint64_t ms)
@@ -545,8 +558,8 @@ void conn_finish(struct conn **cp)
 	c->finishing = true;
 	finishing_n++;
 	loop_timer_set(c->loop, &c->timer, LINGER_MS, timer_fired, c);
-	loop_task_del(c->loop, &c->again_task);
-	loop_task_add(c->loop, &c->flush_task, conn_flush, c);
+	c->todo = 0;
+	conn_flush_soon(c);
 	conn_watch(c);
 }
 
@@ -559,7 +572,16 @@ void conn_close(struct conn **cp)
 
 int conn_errno(const struct conn *c) { return c->err; }
 const char *conn_peer_addr(const struct conn *c) { return c->peer; }
-const char *conn_local_addr(const struct conn *c) { return c->local; }
+
+const char *conn_local_addr(const struct conn *c)
+{
+	static char text[INET6_ADDRSTRLEN];
+	uint16_t port;
+
+	addr_text(c->fd, false, text, &port);
+	return text;
+}
+
 uint16_t conn_peer_port(const struct conn *c) { return c->peer_port; }
 
 bool conn_peer_is_loopback(const struct conn *c)

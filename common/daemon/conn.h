@@ -83,7 +83,7 @@ const char *conn_tls_error(const struct conn *c);
 enum conn_binding { CONN_BINDING_EXPORTER, CONN_BINDING_SERVER_END_POINT };
 enum { CONN_BINDING_MAX = 64 };
 int conn_tls_binding(const struct conn *c, enum conn_binding type, uint8_t out_r[CONN_BINDING_MAX], size_t *len_r) MUST_CHECK;
-/* Text of the addresses: "192.0.2.1", "2001:db8::1"; without port. */
+/* Text of the addresses: "192.0.2.1", "2001:db8::1"; without port. The local one is good until the next call. */
 const char *conn_peer_addr(const struct conn *c);
 const char *conn_local_addr(const struct conn *c);
 uint16_t conn_peer_port(const struct conn *c);

@@ -13,14 +13,15 @@ struct conn {
 	struct loop *loop;
 	struct loop_fd lfd;
 	struct loop_timer timer;
-	struct loop_task flush_task, again_task;
+	struct loop_task task;          /* of the end of the turn: what is in todo */
 	struct conn_ops ops;
 	struct buf in, out;
 	uint64_t timeout_ms;
 	int fd, err;
 	bool connecting, paused, eof, eof_told, broken, finishing, lingering, throttled, want_drain;
+	uint8_t todo;
 	uint16_t peer_port;
-	char peer[INET6_ADDRSTRLEN], local[INET6_ADDRSTRLEN];
+	char peer[INET6_ADDRSTRLEN];
 	struct conn_tls *tls;           /* NULL: plaintext */
 	bool *gone;                     /* set when the callback that runs now freed us */
 };

@@ -26,8 +26,8 @@ const struct edge_tls player_tls = { .version = "TLSv1.3", .sni = "", .external 
 
 static void start(struct player *p, struct fake *f, const struct edge_tls *tls)
 {
-	struct imap_host host = { .in = &p->in, .out = &p->out, .peer = "127.0.0.1", .loopback = true,
-		.tls = tls, .start_tls = on_start_tls, .again = on_again, .timer = on_timer, .ran = on_ran, .over = on_over, .ctx = p };
+	static const struct imap_host_ops ops = { on_start_tls, on_again, on_timer, on_ran, on_over };
+	struct imap_host host = { .ops = &ops, .ctx = p, .in = &p->in, .out = &p->out, .peer = "127.0.0.1", .loopback = true, .tls = tls };
 
 	memset(p, 0, sizeof(*p));
 	p->f = f;
