@@ -47,7 +47,7 @@ void conn_watch(struct conn *c)
 	if (c->lingering || (!c->connecting && !c->paused && !c->throttled && !c->eof && !in_full(c) && !c->finishing))
 		ev |= LOOP_READ;
 	/* What is flushed at the end of this turn anyway needs no word from the system. */
-	if (c->connecting || (buf_len(&c->out) != 0 && !c->flush_task.queued))
+	if (c->connecting || (buf_len(&c->out) != 0 && (c->todo & TODO_FLUSH) == 0))
 		ev |= LOOP_WRITE;
 	if (c->tls != NULL && !c->lingering)
 		ev = conn_tls_events(c, ev);
