@@ -203,8 +203,8 @@ static void feed(struct imap_session *s, struct buf *in, struct buf *out, struct
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf in = BUF_INIT(256 * 1024), out = BUF_INIT(16 * 1024 * 1024);
-	static const struct imap_host_ops ops = { on_start_tls, on_again, on_timer, on_ran, on_over };
-	struct imap_host host = { .ops = &ops, .in = &in, .out = &out, .peer = "127.0.0.1", .loopback = true };
+	static const struct imap_host_ops host_ops = { on_start_tls, on_again, on_timer, on_ran, on_over };
+	struct imap_host host = { .ops = &host_ops, .in = &in, .out = &out, .peer = "127.0.0.1", .loopback = true };
 	struct imap_session *s;
 	struct slice rest;
 	size_t step;
