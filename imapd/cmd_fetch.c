@@ -190,6 +190,10 @@ static enum imap_run fetch_step(struct imap_session *s)
 			budget -= a->want_summary ? STEP_COST_SUMMARY : 1;
 			if (!next_message(a))
 				return fetch_end(s, a);
+			if (view_is_blank(&s->view, a->index)) {
+				a->failed = a->failed || (s->cmd.def->flags & CMD_UID) == 0;
+				break;
+			}
 			a->item = 0;
 			a->phase = FETCH_SEEN;
 			break;

@@ -25,17 +25,18 @@ int imap_parse_select(struct imap_session *s, struct imap_parse *p)
 static enum imap_run on_snapshot(struct imap_session *s, const struct imap_reply *rep)
 {
 	struct select_args *a = s->cmd.args;
+	const struct spool_snapshot *m = rep->m;
 	struct view *v = &s->view;
 	uint32_t unseen;
 
 	if (rep->r != 0)
 		return imap_fail(s, rep->r);
-	if (view_open(v, rep->m, *rep->fd, a->name, a->examine) != 0)
+	if (view_open(v, m, *rep->fd, a->name, a->examine) != 0)
 		return imap_no(s, "UNAVAILABLE", "The mailbox could not be loaded");
 	imap_session_set_state(s, IMAP_SELECTED);
 	view_print_flag_list(v, s->out);
 	buf_addf(s->out, "* %u EXISTS\r\n* %u RECENT\r\n", v->exists, view_recent(v));
-	if ((unseen = view_first_unseen(v)) != 0)
+	if ((unseen = v->bare ? m->first_unseen : view_first_unseen(v)) != 0)
 		buf_addf(s->out, "* OK [UNSEEN %u] The first unseen message\r\n", unseen);
 	buf_addf(s->out, "* OK [UIDVALIDITY %u] UIDs are good\r\n* OK [UIDNEXT %u] The next UID\r\n",
 	    v->uidvalidity, v->uidnext);
@@ -51,7 +52,7 @@ static enum imap_run select_run(struct imap_session *s, bool examine)
 	a->examine = examine;
 	if (a->bad_name)
 		return imap_fail(s, ERR_NOTFOUND);
-	m = (struct spool_select){ .session = s->spool, .name = a->name, .watch = 1, .claim_recent = !examine };
+	m = (struct spool_select){ .session = s->spool, .name = a->name, .watch = 1, .claim_recent = !examine, .counts = 1 };
 	return imap_ask(s, spool_select_MSG, &m, on_snapshot);
 }
 

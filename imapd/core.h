@@ -36,6 +36,7 @@ enum {
 	CMD_WRITE = 2,          /* not in a mailbox that is open read-only */
 	CMD_UID = 4,            /* UID form: sets are UIDs, UIDs are told */
 	CMD_NO_SYNC = 8,        /* tells no news */
+	CMD_ROWS = 16,          /* wants the rows of the selected mailbox */
 };
 
 enum imap_verdict { IMAP_OK, IMAP_NO, IMAP_BAD };
@@ -61,6 +62,7 @@ struct imap_cmd {
 	struct imap_request *request;   /* what is waited for */
 	void (*cleanup)(struct imap_session *s);        /* what is not in the arena */
 	bool input;                     /* it waits for the client */
+	bool no_rows;                   /* they could not be brought */
 	bool quiet;                     /* own changes of flags are told by the command itself */
 	enum imap_verdict verdict;
 	struct slice code;              /* in the brackets, may be empty */

@@ -179,6 +179,24 @@ static void on_reselected(void *ctx, const struct imap_reply *rep)
 		reopened(s);
 }
 
+/* Of a bare view: what was not missed need not be brought. */
+static void on_counts(void *ctx, const struct imap_reply *rep)
+{
+	struct imap_session *s = ctx;
+	struct spool_view m = { .session = s->spool, .mailbox = s->view.mailbox };
+
+	s->reopen = NULL;
+	if (rep->r != 0) {
+		reopen_failed(s, rep->r);
+	} else if (view_is_current(&s->view, rep->m)) {
+		reopened(s);
+	} else {
+		s->reopen = s->env->ops->request(s->env->be, spool_view_MSG, &m, on_reselected, s);
+		if (s->reopen == NULL)
+			reopen_failed(s, ERR_NOMEM);
+	}
+}
+
 static void on_reopened(void *ctx, const struct imap_reply *rep)
 {
 	struct imap_session *s = ctx;
@@ -195,8 +213,8 @@ static void on_reopened(void *ctx, const struct imap_reply *rep)
 		reopened(s);
 		return;
 	}
-	m = (struct spool_select){ .session = s->spool, .name = s->view.name, .watch = 1 };
-	s->reopen = s->env->ops->request(s->env->be, spool_select_MSG, &m, on_reselected, s);
+	m = (struct spool_select){ .session = s->spool, .name = s->view.name, .watch = 1, .counts = s->view.bare };
+	s->reopen = s->env->ops->request(s->env->be, spool_select_MSG, &m, s->view.bare ? on_counts : on_reselected, s);
 	if (s->reopen == NULL)
 		reopen_failed(s, ERR_NOMEM);
 }

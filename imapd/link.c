@@ -169,6 +169,7 @@ static int reply_decode(const struct imap_request *rq, const struct ipc_msg *m, 
 	case spool_mailbox_list_MSG:
 		return IPC_DECODE(m, spool_mailboxes, a, &u->mailboxes);
 	case spool_select_MSG:
+	case spool_view_MSG:
 		return IPC_DECODE(m, spool_snapshot, a, &u->snapshot);
 	case spool_store_MSG:
 		return IPC_DECODE(m, spool_stored, a, &u->stored);
@@ -314,6 +315,9 @@ static void request_encode(struct buf *b, uint16_t type, const void *m)
 	case spool_select_MSG:
 		spool_select_encode(b, m);
 		break;
+	case spool_view_MSG:
+		spool_view_encode(b, m);
+		break;
 	case spool_store_MSG:
 		spool_store_encode(b, m);
 		break;
@@ -339,7 +343,7 @@ static void request_encode(struct buf *b, uint16_t type, const void *m)
 
 static bool is_heavy(uint16_t type)
 {
-	return type == spool_body_get_MSG || type == spool_cached_MSG || type == spool_select_MSG ||
+	return type == spool_body_get_MSG || type == spool_cached_MSG || type == spool_select_MSG || type == spool_view_MSG ||
 	    type == spool_append_MSG || type == spool_mailbox_list_MSG;
 }
 

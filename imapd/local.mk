@@ -18,7 +18,7 @@ imapd_libimapd_a_SOURCES = \
 	%D%/seqset.c %D%/seqset.h \
 	%D%/session.c %D%/session.h \
 	%D%/table.c %D%/verdict.c \
-	%D%/view.c %D%/view.h %D%/view_sync.c \
+	%D%/view.c %D%/view.h %D%/view_bare.c %D%/view_private.h %D%/view_sync.c \
 	%D%/window.c %D%/window.h
 
 pkglibexec_PROGRAMS += imapd/imapd

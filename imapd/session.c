@@ -57,6 +57,8 @@ void imap_session_bye(struct imap_session *s, const char *text)
 	session_over(s, false);
 }
 
+static const char stop_text[] = "The server is being stopped, connect again";
+
 /* ---- commands ------------------------------------------------------------------- */
 
 void imap_cmd_clear(struct imap_session *s)
@@ -223,6 +225,8 @@ static bool cmd_result(struct imap_session *s, enum imap_run r)
 	case RUN_INPUT:
 		if (s->eof)
 			session_over(s, false);
+		else if (s->stop)
+			imap_session_bye(s, stop_text);
 		return false;
 	case RUN_WAIT:
 		return false;
@@ -264,6 +268,39 @@ enum imap_run imap_ask_login(struct imap_session *s, const struct account_login 
 	s->cmd.handler = handler;
 	s->cmd.request = s->env->ops->login(s->env->be, m, on_reply, s);
 	return s->cmd.request != NULL ? RUN_WAIT : imap_fail(s, ERR_NOMEM);
+}
+
+/* ---- rows of a bare view ---------------------------------------------------------- */
+
+/* The command needs them, or there is news that only they can tell. */
+static bool wants_rows(const struct imap_session *s)
+{
+	const struct imap_command *def = s->cmd.def;
+
+	if (!view_is_open(&s->view) || !s->view.bare || s->cmd.no_rows || def == NULL || s->cmd.verdict != IMAP_OK)
+		return false;
+	return (def->flags & CMD_ROWS) != 0 || (view_wants_rows(&s->view) && (def->flags & CMD_NO_SYNC) == 0);
+}
+
+static enum imap_run on_rows(struct imap_session *s, const struct imap_reply *rep)
+{
+	int r = rep->r;
+
+	if (r == 0 && view_load(&s->view, rep->m, *rep->fd) != 0) {
+		imap_session_bye(s, "[UNAVAILABLE] The state of the mailbox was lost, connect again");
+		return RUN_DONE;
+	}
+	if (r == 0)
+		return RUN_AGAIN;
+	s->cmd.no_rows = true;
+	return (s->cmd.def->flags & CMD_ROWS) != 0 ? imap_fail(s, r) : RUN_AGAIN;
+}
+
+static enum imap_run rows_ask(struct imap_session *s)
+{
+	struct spool_view m = { .session = s->spool, .mailbox = s->view.mailbox };
+
+	return imap_ask(s, spool_view_MSG, &m, on_rows);
 }
 
 /* ---- input ---------------------------------------------------------------------- */
@@ -340,8 +377,6 @@ static bool read_next(struct imap_session *s)
 	return false;
 }
 
-static const char stop_text[] = "The server is being stopped, connect again";
-
 void imap_session_stop(struct imap_session *s)
 {
 	s->stop = true;
@@ -358,7 +393,7 @@ static bool session_step(struct imap_session *s)
 	if (imap_out_full(s) || s->tls_state == TLS_HANDSHAKE)
 		return false;
 	if (s->cmd.arena != NULL)
-		return s->cmd.request == NULL && cmd_result(s, s->cmd.step(s));
+		return s->cmd.request == NULL && cmd_result(s, wants_rows(s) ? rows_ask(s) : s->cmd.step(s));
 	if (s->stop) {
 		imap_session_bye(s, stop_text);
 		return false;

@@ -31,24 +31,24 @@ static const struct imap_command commands[] = {
 	{ "IDLE", imap_parse_none, imap_run_idle, IMAP_LOGGED_IN, CMD_EXPUNGE },
 	/* selected */
 	{ "CHECK", imap_parse_none, imap_run_noop, IMAP_SELECTED, CMD_EXPUNGE },
-	{ "CLOSE", imap_parse_none, imap_run_close, IMAP_SELECTED, CMD_NO_SYNC },
+	{ "CLOSE", imap_parse_none, imap_run_close, IMAP_SELECTED, CMD_NO_SYNC | CMD_ROWS },
 	{ "UNSELECT", imap_parse_none, imap_run_unselect, IMAP_SELECTED, CMD_NO_SYNC },
-	{ "EXPUNGE", imap_parse_none, imap_run_expunge, IMAP_SELECTED, CMD_EXPUNGE | CMD_WRITE },
-	{ "SEARCH", imap_parse_search, imap_run_search, IMAP_SELECTED, 0 },
-	{ "FETCH", imap_parse_fetch, imap_run_fetch, IMAP_SELECTED, 0 },
-	{ "STORE", imap_parse_store, imap_run_store, IMAP_SELECTED, CMD_WRITE },
-	{ "COPY", imap_parse_copy, imap_run_copy, IMAP_SELECTED, CMD_EXPUNGE },
-	{ "MOVE", imap_parse_copy, imap_run_move, IMAP_SELECTED, CMD_EXPUNGE | CMD_WRITE },
+	{ "EXPUNGE", imap_parse_none, imap_run_expunge, IMAP_SELECTED, CMD_EXPUNGE | CMD_WRITE | CMD_ROWS },
+	{ "SEARCH", imap_parse_search, imap_run_search, IMAP_SELECTED, CMD_ROWS },
+	{ "FETCH", imap_parse_fetch, imap_run_fetch, IMAP_SELECTED, CMD_ROWS },
+	{ "STORE", imap_parse_store, imap_run_store, IMAP_SELECTED, CMD_WRITE | CMD_ROWS },
+	{ "COPY", imap_parse_copy, imap_run_copy, IMAP_SELECTED, CMD_EXPUNGE | CMD_ROWS },
+	{ "MOVE", imap_parse_copy, imap_run_move, IMAP_SELECTED, CMD_EXPUNGE | CMD_WRITE | CMD_ROWS },
 };
 
 /* After "UID": sets are UIDs, and EXPUNGE may be told by all of them (RFC 3501 7.4.1). */
 static const struct imap_command uid_commands[] = {
-	{ "EXPUNGE", imap_parse_uid_expunge, imap_run_expunge, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE | CMD_WRITE },
-	{ "SEARCH", imap_parse_search, imap_run_search, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE },
-	{ "FETCH", imap_parse_fetch, imap_run_fetch, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE },
-	{ "STORE", imap_parse_store, imap_run_store, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE | CMD_WRITE },
-	{ "COPY", imap_parse_copy, imap_run_copy, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE },
-	{ "MOVE", imap_parse_copy, imap_run_move, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE | CMD_WRITE },
+	{ "EXPUNGE", imap_parse_uid_expunge, imap_run_expunge, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE | CMD_WRITE | CMD_ROWS },
+	{ "SEARCH", imap_parse_search, imap_run_search, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE | CMD_ROWS },
+	{ "FETCH", imap_parse_fetch, imap_run_fetch, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE | CMD_ROWS },
+	{ "STORE", imap_parse_store, imap_run_store, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE | CMD_WRITE | CMD_ROWS },
+	{ "COPY", imap_parse_copy, imap_run_copy, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE | CMD_ROWS },
+	{ "MOVE", imap_parse_copy, imap_run_move, IMAP_SELECTED, CMD_UID | CMD_EXPUNGE | CMD_WRITE | CMD_ROWS },
 };
 
 const struct imap_command *imap_command_find(struct slice name, bool uid)

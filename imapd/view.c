@@ -1,13 +1,8 @@
-#include "imapd/view.h"
+#include "imapd/view_private.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-
-static void put_flags(struct view *v, uint32_t i, uint32_t flags)
-{
-	put_le32(view_row(v, i) + 4, flags);
-}
 
 /* ---- opening ------------------------------------------------------------------ */
 
@@ -34,7 +29,7 @@ static int keywords_set(struct view *v, const struct spool_keyword *kw, uint32_t
 	return 0;
 }
 
-static int rows_take(struct view *v, const struct spool_snapshot *snap, int fd)
+int view_rows_take(struct view *v, const struct spool_snapshot *snap, int fd)
 {
 	size_t len = (size_t)snap->count * SPOOL_ROW_SIZE;
 	struct stat st;
@@ -63,6 +58,17 @@ static int rows_take(struct view *v, const struct spool_snapshot *snap, int fd)
 	return 0;
 }
 
+void view_rows_drop(struct view *v)
+{
+	if (v->map_len != 0)
+		munmap(v->base, v->map_len);
+	else
+		free(v->base);
+	v->base = NULL;
+	v->base_n = 0;
+	v->map_len = 0;
+}
+
 /* Ascending UIDs below uidnext, or the numbers mean nothing. first_recent: rows from there on are this session's. */
 static int rows_check(struct view *v, uint32_t first_recent)
 {
@@ -75,7 +81,7 @@ static int rows_check(struct view *v, uint32_t first_recent)
 			return ERR_SYNTAX;
 		prev = uid;
 		if (first_recent != 0 && uid >= first_recent && (flags & FLAG_RECENT) == 0)
-			put_flags(v, i, flags |= FLAG_RECENT);
+			view_put_flags(v, i, flags |= FLAG_RECENT);
 		if ((flags & ~VIEW_TOLD) != 0)
 			return ERR_SYNTAX;
 		if ((flags & FLAG_RECENT) != 0)
@@ -100,22 +106,28 @@ int view_open(struct view *v, const struct spool_snapshot *snap, int fd, struct 
 	v->uidnext = snap->uidnext;
 	v->modseq = snap->modseq;
 	v->read_only = read_only;
-	if ((r = rows_take(v, snap, fd)) != 0 || (r = rows_check(v, snap->first_recent)) != 0 ||
-	    (r = keywords_set(v, snap->keywords, snap->keywords_n)) != 0 || snap->mailbox == 0) {
+	v->first_recent = snap->first_recent != 0 ? snap->first_recent : UINT32_MAX;
+	v->recent_end = snap->uidnext;
+	v->bare = snap->count != 0 && snap->rows.len == 0 && fd < 0;
+	if (v->bare) {
+		v->exists = snap->count;
+		v->recent = snap->recent;
+		r = snap->count <= SPOOL_ROWS_MAX ? 0 : ERR_LIMIT;
+	} else if ((r = view_rows_take(v, snap, fd)) == 0 && (r = rows_check(v, snap->first_recent)) == 0) {
+		v->exists = v->base_n;
+	}
+	if (r != 0 || (r = keywords_set(v, snap->keywords, snap->keywords_n)) != 0 || snap->mailbox == 0) {
 		view_close(v);
 		return r != 0 ? r : ERR_SYNTAX;
 	}
 	v->mailbox = snap->mailbox;
-	v->exists = v->base_n;
 	return 0;
 }
 
 void view_close(struct view *v)
 {
-	if (v->map_len != 0)
-		munmap(v->base, v->map_len);
-	else
-		free(v->base);
+	view_rows_drop(v);
+	view_news_free(v);
 	free(v->tail);
 	for (uint32_t i = 0; i < v->keywords_n; i++)
 		free(v->keywords[i]);
@@ -256,13 +268,13 @@ static int tail_add(struct view *v, const uint8_t *row)
 	return 0;
 }
 
-static void mark_dirty(struct view *v, uint32_t i)
+void view_mark_dirty(struct view *v, uint32_t i)
 {
 	uint32_t flags = view_flags(v, i);
 
 	if ((flags & VIEW_DIRTY) != 0)
 		return;
-	put_flags(v, i, flags | VIEW_DIRTY);
+	view_put_flags(v, i, flags | VIEW_DIRTY);
 	v->dirty_n++;
 	if (i < v->dirty_at)
 		v->dirty_at = i;
@@ -274,7 +286,7 @@ void view_flags_told(struct view *v, uint32_t i)
 
 	if ((flags & VIEW_DIRTY) == 0)
 		return;
-	put_flags(v, i, flags & ~VIEW_DIRTY);
+	view_put_flags(v, i, flags & ~VIEW_DIRTY);
 	v->dirty_n--;
 }
 
@@ -286,10 +298,10 @@ static void row_update(struct view *v, uint32_t i, const uint8_t *row, bool quie
 
 	now = (now & ~(uint32_t)FLAG_RECENT) | (old & (FLAG_RECENT | VIEW_GONE | VIEW_DIRTY));
 	same = now == old && view_keywords(v, i) == get_le64(row + 8);
-	put_flags(v, i, now);
+	view_put_flags(v, i, now);
 	memcpy(view_row(v, i) + 8, row + 8, 16);
 	if (!same && !quiet && i < v->exists)
-		mark_dirty(v, i);
+		view_mark_dirty(v, i);
 }
 
 static int row_apply(struct view *v, const uint8_t *row, bool quiet)
@@ -307,7 +319,7 @@ static int row_apply(struct view *v, const uint8_t *row, bool quiet)
 		return 0;       /* older than what we know and not known: it is gone already */
 	if ((r = tail_add(v, row)) != 0)
 		return r;
-	put_flags(v, total, get_le32(row + 4) & VIEW_TOLD);
+	view_put_flags(v, total, get_le32(row + 4) & VIEW_TOLD);
 	if (uid >= v->uidnext)
 		v->uidnext = uid + 1;
 	return 0;
@@ -320,7 +332,7 @@ static void mark_gone(struct view *v, uint32_t i)
 	if ((flags & VIEW_GONE) != 0)
 		return;
 	view_flags_told(v, i);
-	put_flags(v, i, view_flags(v, i) | VIEW_GONE);
+	view_put_flags(v, i, view_flags(v, i) | VIEW_GONE);
 	v->gone_n++;
 }
 
@@ -337,10 +349,12 @@ int view_apply(struct view *v, const struct spool_change *ch, bool quiet)
 			return r;
 		v->keywords_new = true;
 	}
-	for (size_t off = 0; off < ch->rows.len; off += SPOOL_ROW_SIZE)
+	if (v->bare && (r = view_bare_apply(v, ch, quiet)) != 0)
+		return r;
+	for (size_t off = 0; !v->bare && off < ch->rows.len; off += SPOOL_ROW_SIZE)
 		if ((r = row_apply(v, ch->rows.p + off, quiet)) != 0)
 			return r;
-	for (uint32_t k = 0; k < ch->vanished_n; k++) {
+	for (uint32_t k = 0; !v->bare && k < ch->vanished_n; k++) {
 		uint32_t i = view_lower_bound(v, ch->vanished[k].first), total = view_total(v);
 
 		for (; i < total && view_uid(v, i) <= ch->vanished[k].last; i++)
@@ -363,6 +377,8 @@ int view_resync(struct view *v, const struct spool_snapshot *snap, int fd)
 
 	if (snap->uidvalidity != v->uidvalidity || snap->mailbox != v->mailbox)
 		return ERR_STATE;
+	if (v->bare)
+		return view_bare_resync(v, snap, fd);
 	if ((r = view_open(&now, snap, fd, v->name, v->read_only)) != 0)
 		return r;
 	if (now.keywords_n != v->keywords_n) {

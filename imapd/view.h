@@ -15,6 +15,9 @@
  * means a neighbour. New messages stand behind `exists`, the count the client
  * knows, until EXISTS is sent. Between view_sync() calls an index is stable.
  *
+ * A view may be bare: the counts are known, and the rows are brought when somebody wants them (view_load()). What came
+ * in between is kept as far as it has to be told: the client cannot see whether a view was bare.
+ *
  * Rows are kept as they came: 48 bytes each, in a private mapping of the
  * snapshot's memfd when it was large; what is not written to costs no memory
  * of our own.
@@ -30,8 +33,12 @@ struct view {
 	uint64_t modseq;
 	bool read_only;
 	bool mailbox_gone;
+	bool bare;                      /* there are no rows yet: only counts */
 	uint32_t exists;                /* messages announced */
 	/* private */
+	struct view_news *news;         /* bare: what can be told only with rows; NULL: nothing */
+	uint32_t fresh, fresh_recent;   /* bare: messages that are not announced */
+	uint32_t first_recent, recent_end;      /* uids from first_recent to below recent_end are \Recent here */
 	uint8_t *base, *tail;
 	uint32_t base_n, tail_n, tail_cap;
 	size_t map_len;                 /* not 0: base is a mapping */
@@ -42,15 +49,22 @@ struct view {
 	uint32_t gone_n, dirty_n, dirty_at;
 };
 
-/* From SELECT's answer. fd: the memfd of the rows or -1 (not taken over). ERR_SYNTAX when
+/* From SELECT's answer; bare when that brought no rows. fd: the memfd of the rows or -1 (not taken over). ERR_SYNTAX when
  * the rows do not fit the count or are not ascending. */
 int view_open(struct view *v, const struct spool_snapshot *snap, int fd, struct slice name, bool read_only) MUST_CHECK;
+/* The rows of a bare view. ERR_SYNTAX as above; ERR_STATE: they are of another mailbox. */
+int view_load(struct view *v, const struct spool_snapshot *snap, int fd) MUST_CHECK;
+/* Is there something to be told for which a bare view needs its rows? */
+static inline bool view_wants_rows(const struct view *v) { return v->bare && v->news != NULL; }
 /* Frees what view_open() made; the view is all zero then. */
 void view_close(struct view *v);
 static inline bool view_is_open(const struct view *v) { return v->mailbox != 0; }
 
 /* All rows, announced or not. */
-static inline uint32_t view_total(const struct view *v) { return v->base_n + v->tail_n; }
+static inline uint32_t view_total(const struct view *v)
+{
+	return v->bare ? v->exists + v->fresh : v->base_n + v->tail_n;
+}
 static inline uint8_t *view_row(const struct view *v, uint32_t i)
 {
 	return i < v->base_n ? v->base + (size_t)i * SPOOL_ROW_SIZE : v->tail + (size_t)(i - v->base_n) * SPOOL_ROW_SIZE;
@@ -62,6 +76,8 @@ static inline uint64_t view_size(const struct view *v, uint32_t i) { return get_
 static inline uint64_t view_date(const struct view *v, uint32_t i) { return get_le64(view_row(v, i) + 32); }
 static inline uint64_t view_bodyid(const struct view *v, uint32_t i) { return get_le64(view_row(v, i) + 40); }
 static inline bool view_gone(const struct view *v, uint32_t i) { return (view_flags(v, i) & VIEW_GONE) != 0; }
+/* It went while the view was bare: nothing is known of it but its place and UID (RFC 2180 4.1.3). */
+static inline bool view_is_blank(const struct view *v, uint32_t i) { return view_gone(v, i) && view_bodyid(v, i) == 0; }
 /* Takes the mark that the flags are to be told: the caller is telling them now. */
 void view_flags_told(struct view *v, uint32_t i);
 static inline bool view_is_dirty(const struct view *v, uint32_t i) { return (view_flags(v, i) & VIEW_DIRTY) != 0; }
@@ -82,7 +98,9 @@ uint32_t view_uid_ranges(const struct view *v, const struct spool_range *in, uin
 /* A change from spoold. quiet: the flags of these rows are told by the command that made the change.
  * ERR_SYNTAX: it makes no sense. */
 int view_apply(struct view *v, const struct spool_change *ch, bool quiet) MUST_CHECK;
-/* After spoold was started anew: what differs becomes changes. ERR_STATE: another uidvalidity. */
+/* After spoold was started anew: what differs becomes changes. ERR_STATE: another uidvalidity, or of a bare view what
+ * went cannot be told. view_is_current(): the bare view has missed nothing, snap needs no rows. */
+bool view_is_current(const struct view *v, const struct spool_snapshot *snap);
 int view_resync(struct view *v, const struct spool_snapshot *snap, int fd) MUST_CHECK;
 
 /* Tells what is due: EXPUNGE if allowed, EXISTS, RECENT, FLAGS, FETCH with flags; at most about 8,000

@@ -107,10 +107,13 @@ static void sync_exists(struct view *v, struct buf *out)
 
 	if (total == v->exists)
 		return;
-	for (uint32_t i = v->exists; i < total; i++)
+	if (v->bare)
+		v->recent += v->fresh_recent;
+	for (uint32_t i = v->exists; !v->bare && i < total; i++)
 		if ((view_flags(v, i) & FLAG_RECENT) != 0)
 			v->recent++;
 	v->exists = total;
+	v->fresh = v->fresh_recent = 0;
 	buf_addf(out, "* %u EXISTS\r\n* %u RECENT\r\n", total, v->recent);
 }
 

@@ -33,6 +33,7 @@ static const struct request_desc requests[] = {
 	{ spool_mailbox_list_MSG, true, request_mailbox_list },
 	{ spool_mailbox_do_MSG, false, request_mailbox_do },
 	{ spool_select_MSG, true, request_select },
+	{ spool_view_MSG, true, request_view },
 	{ spool_unselect_MSG, false, request_unselect },
 	{ spool_store_MSG, false, request_store },
 	{ spool_expunge_MSG, false, request_expunge },
@@ -56,7 +57,7 @@ const struct ipc_handler service_qmgr[] = {
 const struct ipc_handler service_deliver_local[] = { MAY(spool_content), MAY(spool_deliver), MAY_END };
 const struct ipc_handler service_deliver_remote[] = { MAY(spool_content), MAY_END };
 const struct ipc_handler service_reader[] = {
-	MAY(spool_open), MAY(spool_close), MAY(spool_mailbox_list), MAY(spool_mailbox_do), MAY(spool_select), MAY(spool_unselect),
+	MAY(spool_open), MAY(spool_close), MAY(spool_mailbox_list), MAY(spool_mailbox_do), MAY(spool_select), MAY(spool_unselect), MAY(spool_view),
 	MAY(spool_store), MAY(spool_expunge), MAY(spool_copy), MAY(spool_append), MAY(spool_cached), MAY(spool_body_get),
 	MAY(spool_body_file), MAY(spool_body_drop), MAY_END
 };

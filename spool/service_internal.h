@@ -179,7 +179,7 @@ void session_ghosts(struct service *svc, struct change_list *changes);
 typedef int request_fn(struct service *svc, struct peer *p, struct ipc_msg *m);
 request_fn request_accept, request_body_file, request_body_drop, request_take, request_outcome, request_release,
 	request_content, request_deliver, request_open, request_close, request_mailbox_list, request_mailbox_do,
-	request_select, request_unselect, request_store, request_expunge, request_copy, request_append, request_cached,
+	request_select, request_view, request_unselect, request_store, request_expunge, request_copy, request_append, request_cached,
 	request_body_get, request_queue_list, request_queue_show, request_queue_do, request_trace, request_stats,
 	request_account_delete, request_compact;
 

@@ -106,6 +106,17 @@ static int count_one(void *ctx, const struct row *row)
 	return 0;
 }
 
+/* Messages that nobody has seen as \Recent yet. */
+static int recent_count(struct service *svc, uint64_t id, const struct ix_mailbox *mb, uint32_t *n_r)
+{
+	struct op_range recent = { mb->first_recent, UINT32_MAX };
+
+	*n_r = mb->first_recent <= 1 ? mb->messages : 0;
+	if (mb->first_recent <= 1 || mb->first_recent >= mb->uidnext)
+		return 0;
+	return spool_rows(svc->spool, id, &recent, 1, count_one, n_r);
+}
+
 static int list_put(struct list *l, struct slice name, const struct ix_name *n)
 {
 	struct spool_mailbox box = { .id = n->mailbox, .name = arena_dup(l->svc->arena, name) };
@@ -121,16 +132,13 @@ static int list_put(struct list *l, struct slice name, const struct ix_name *n)
 		box.special_use = m.special_use;
 		box.uidvalidity = m.uidvalidity;
 		if (l->in->counts != 0) {
-			struct op_range recent = { m.first_recent, UINT32_MAX };
-
 			box.uidnext = m.uidnext;
 			box.modseq = m.modseq;
 			box.messages = m.messages;
 			box.unseen = m.unseen;
 			box.deleted = m.deleted;
 			box.size = m.size;
-			if (m.first_recent < m.uidnext &&
-			    (r = spool_rows(l->svc->spool, n->mailbox, &recent, 1, count_one, &box.recent)) != 0)
+			if ((r = recent_count(l->svc, n->mailbox, &m, &box.recent)) != 0)
 				return r;
 		}
 	}
@@ -288,7 +296,60 @@ static int keywords_out(struct service *svc, const struct ix_mailbox *mb, struct
 	return 0;
 }
 
-static int select_answer(struct service *svc, struct peer *p, struct ipc_msg *m, uint64_t id, const struct ix_mailbox *mb)
+/* Looks for the first message without \Seen in the first and the last LOOK messages. */
+enum { LOOK = 1000 };
+
+struct look {
+	uint32_t n, unseen, first, max;         /* looked at; of them without \Seen; the first of these, from 1 */
+};
+
+static int look_at(void *ctx, const struct row *row)
+{
+	struct look *l = ctx;
+
+	l->n++;
+	if ((row->flags & FLAG_SEEN) == 0 && l->unseen++ == 0)
+		l->first = l->n;
+	return l->n == l->max ? 1 : 0;
+}
+
+static int first_unseen(struct service *svc, uint64_t id, const struct ix_mailbox *mb, uint32_t *number_r)
+{
+	struct op_range front = { 1, UINT32_MAX }, back = { mb->uidnext > LOOK ? mb->uidnext - LOOK : 1, UINT32_MAX };
+	struct look l = { .max = 32 };
+	int r = 0;
+
+	*number_r = 0;
+	if (mb->unseen == 0)
+		return 0;
+	if ((r = spool_rows(svc->spool, id, &front, 1, look_at, &l)) >= 0 && l.unseen == 0) {
+		l = (struct look){ .max = UINT32_MAX };
+		if ((r = spool_rows(svc->spool, id, &back, 1, look_at, &l)) >= 0 && l.unseen == mb->unseen) {
+			*number_r = mb->messages - l.n + l.first;
+			return 0;
+		}
+		l = (struct look){ .max = LOOK };
+		if (r >= 0)
+			r = spool_rows(svc->spool, id, &front, 1, look_at, &l);
+	}
+	*number_r = l.first;
+	return r < 0 ? r : 0;
+}
+
+static int counts_answer(struct service *svc, struct peer *p, struct ipc_msg *m, uint64_t id, const struct ix_mailbox *mb)
+{
+	struct spool_snapshot out = { .mailbox = id, .uidvalidity = mb->uidvalidity, .uidnext = mb->uidnext, .modseq = mb->modseq,
+		.first_recent = mb->first_recent, .count = mb->messages };
+	int r = keywords_out(svc, mb, &out.keywords, &out.keywords_n);
+
+	if (r == 0 && (r = recent_count(svc, id, mb, &out.recent)) == 0)
+		r = first_unseen(svc, id, mb, &out.first_unseen);
+	if (!service_refused(svc, p, m->id, r))
+		IPC_REPLY_FD(p->ch, spool_snapshot, m->id, &out, -1);
+	return r;
+}
+
+static int rows_answer(struct service *svc, struct peer *p, struct ipc_msg *m, uint64_t id, const struct ix_mailbox *mb)
 {
 	struct buf rows = BUF_INIT((size_t)SPOOL_ROWS_MAX * SPOOL_ROW_SIZE);
 	struct spool_snapshot out = { .mailbox = id, .uidvalidity = mb->uidvalidity, .uidnext = mb->uidnext, .modseq = mb->modseq,
@@ -331,7 +392,7 @@ int request_select(struct service *svc, struct peer *p, struct ipc_msg *m)
 		r = watch_select(svc->watches, &s->sel, id, in.watch != 0);
 	if (service_refused(svc, p, m->id, r))
 		return 0;
-	if (select_answer(svc, p, m, id, &mb) != 0) {
+	if ((in.counts != 0 ? counts_answer : rows_answer)(svc, p, m, id, &mb) != 0) {
 		watch_unselect(svc->watches, &s->sel);
 		return 0;
 	}
@@ -340,6 +401,22 @@ int request_select(struct service *svc, struct peer *p, struct ipc_msg *m)
 	op.recent = (struct op_recent){ id, mb.uidnext };
 	if ((r = service_do(svc, &op, &done, NULL)) != 0)
 		log_warn("spool: messages stay recent: %s", err_str(r));
+	return 0;
+}
+
+int request_view(struct service *svc, struct peer *p, struct ipc_msg *m)
+{
+	struct spool_view in;
+	struct ix_mailbox mb;
+	struct session *s;
+	int r = ERR_STATE;
+
+	REQUEST_DECODE(svc, p, m, spool_view, &in);
+	s = session_find(svc, p, in.session);
+	if (s != NULL && in.mailbox != 0 && watch_mailbox(&s->sel) == in.mailbox)
+		r = spool_mailbox_get(svc->spool, in.mailbox, svc->arena, &mb);
+	if (!service_refused(svc, p, m->id, r))
+		(void)rows_answer(svc, p, m, in.mailbox, &mb);
 	return 0;
 }
 

@@ -172,18 +172,24 @@ IPC_MESSAGE(spool_mailbox_do, 54, SPOOL_MAILBOX_DO_FIELDS)/* -> spool_ok with th
  * u32 uid, u32 flags, u64 keywords (bits of the mailbox's list; more than 64: see kwext), u64 modseq,
  * u64 size, u64 internaldate (seconds), u64 bodyid. Inline up to 1 MiB, else in a sealed memfd.
  * From then on until UNSELECT, changes of this mailbox come as spool_change events of this session.
- * claim_recent: the session gets the \Recent messages and they stop to be recent (SELECT, not EXAMINE). */
+ * claim_recent: the session gets the \Recent messages and they stop to be recent (SELECT, not EXAMINE).
+ * counts: without the rows, which VIEW brings when they are wanted; first_unseen is then the number of the first
+ * message without \Seen, 0: there is none, or it is far from both ends of the mailbox. */
 enum { SPOOL_ROW_SIZE = 48 };
 enum { FLAG_SEEN = 1, FLAG_ANSWERED = 2, FLAG_FLAGGED = 4, FLAG_DELETED = 8, FLAG_DRAFT = 16, FLAG_RECENT = 32 };
-#define SPOOL_SELECT_FIELDS(X) X##_U32(session) X##_STR(name, SPOOL_NAME_MAX) X##_U8(watch) X##_U8(claim_recent)
+#define SPOOL_SELECT_FIELDS(X) X##_U32(session) X##_STR(name, SPOOL_NAME_MAX) X##_U8(watch) X##_U8(claim_recent) X##_U8(counts)
 IPC_MESSAGE(spool_select, 60, SPOOL_SELECT_FIELDS)
 #define SPOOL_KEYWORD_FIELDS(X) X##_STR(name, 255)
 WIRE_DECLARE(spool_keyword, SPOOL_KEYWORD_FIELDS)
 #define SPOOL_SNAPSHOT_FIELDS(X) X##_U64(mailbox) X##_U32(uidvalidity) X##_U32(uidnext) X##_U64(modseq) X##_U32(count) \
-	X##_U32(first_recent) X##_LIST(spool_keyword, keywords, SPOOL_KEYWORDS_MAX) X##_BYTES(rows, SPOOL_BODY_MAX)
+	X##_U32(first_recent) X##_U32(recent) X##_U32(first_unseen) X##_LIST(spool_keyword, keywords, SPOOL_KEYWORDS_MAX) \
+	X##_BYTES(rows, SPOOL_BODY_MAX)
 IPC_MESSAGE(spool_snapshot, 61, SPOOL_SNAPSHOT_FIELDS)
 #define SPOOL_UNSELECT_FIELDS(X) X##_U32(session)
 IPC_MESSAGE(spool_unselect, 62, SPOOL_UNSELECT_FIELDS)    /* event */
+/* The selected mailbox again, with its rows as of now. */
+#define SPOOL_VIEW_FIELDS(X) X##_U32(session) X##_U64(mailbox)
+IPC_MESSAGE(spool_view, 75, SPOOL_VIEW_FIELDS)            /* -> spool_snapshot */
 /* Event: rows that are new or changed (packed as above; a uid >= the uidnext known before is new),
  * uids that are gone, keywords if the list grew (whole list). gone_mailbox: it was deleted.
  * by_self: caused by this session's own request (its reply follows after). */

@@ -29,7 +29,7 @@
 	R(spool_outcome) R(spool_release) R(spool_queue_list) R(spool_queue_show) R(spool_queue_do) \
 	R(spool_trace) R(spool_trace_reply) R(spool_stats) R(spool_stats_reply) R(spool_compact) \
 	R(spool_content) R(spool_content_reply) R(spool_deliver) R(spool_open) R(spool_close) \
-	R(spool_mailbox_list) R(spool_mailboxes) R(spool_mailbox_do) R(spool_select) R(spool_snapshot) \
+	R(spool_mailbox_list) R(spool_mailboxes) R(spool_mailbox_do) R(spool_select) R(spool_snapshot) R(spool_view) \
 	R(spool_unselect) R(spool_change) R(spool_store) R(spool_stored) R(spool_expunge) R(spool_copy) \
 	R(spool_copied) R(spool_append) R(spool_appended) R(spool_cached) R(spool_cached_reply) \
 	R(spool_body_get) R(spool_body_got) R(spool_account_delete)

@@ -171,13 +171,63 @@ static void do_mailbox(struct fake *f, struct cursor *c, struct answer *an)
 	an->r = mailbox_do(f, &m);
 }
 
+/* The rows as they are; with the claim the next who asks sees no \Recent. */
+static void put_rows(struct fake *f, struct fake_box *b, bool claim, struct answer *an)
+{
+	struct spool_snapshot *s = &an->u.snapshot;
+	uint8_t *rows = arena_alloc(an->a, (size_t)b->n * SPOOL_ROW_SIZE);
+
+	for (uint32_t i = 0; i < b->n; i++) {
+		fake_row(&b->v[i], rows + (size_t)i * SPOOL_ROW_SIZE);
+		if (claim)
+			b->v[i].flags &= ~(uint32_t)FLAG_RECENT;
+	}
+	s->rows = slice_of(rows, (size_t)b->n * SPOOL_ROW_SIZE);
+	if (f->memfd && b->n != 0) {
+		an->fd = memfd_create("rows", MFD_CLOEXEC);
+		MUST(an->fd >= 0 && write(an->fd, rows, s->rows.len) == (ssize_t)s->rows.len);
+		s->rows = slice_of(NULL, 0);
+	}
+}
+
+static void put_counts(struct fake_box *b, bool claim, struct answer *an)
+{
+	struct spool_snapshot *s = &an->u.snapshot;
+
+	s->first_recent = b->uidnext;
+	for (uint32_t i = b->n; i-- > 0;) {
+		if ((b->v[i].flags & FLAG_RECENT) != 0) {
+			s->recent++;
+			s->first_recent = b->v[i].uid;
+		}
+		if ((b->v[i].flags & FLAG_SEEN) == 0)
+			s->first_unseen = i + 1;
+		if (claim)
+			b->v[i].flags &= ~(uint32_t)FLAG_RECENT;
+	}
+}
+
+static void do_view(struct fake *f, struct cursor *c, struct answer *an)
+{
+	struct fake_session *fs;
+	struct spool_view m;
+
+	MUST(spool_view_decode(c, an->a, &m) == 0 && (fs = session_find(f, m.session)) != NULL);
+	if (fs->box == NULL || fs->box->id != m.mailbox || !fs->box->exists) {
+		an->r = ERR_NOTFOUND;
+		return;
+	}
+	an->u.snapshot = (struct spool_snapshot){ .mailbox = fs->box->id, .uidvalidity = fs->box->uidvalidity,
+		.uidnext = fs->box->uidnext, .modseq = fs->box->modseq, .count = fs->box->n };
+	put_rows(f, fs->box, false, an);
+}
+
 static void do_select(struct fake *f, struct cursor *c, struct answer *an)
 {
 	struct spool_select m;
 	struct fake_session *fs;
 	struct spool_snapshot *s = &an->u.snapshot;
 	struct fake_box *b;
-	uint8_t *rows;
 
 	MUST(spool_select_decode(c, an->a, &m) == 0 && (fs = session_find(f, m.session)) != NULL);
 	b = fake_box_find(f, m.name);
@@ -191,18 +241,10 @@ static void do_select(struct fake *f, struct cursor *c, struct answer *an)
 	s->keywords = arena_calloc(an->a, 64, sizeof(*s->keywords));
 	for (uint32_t i = 0; i < b->keywords_n; i++)
 		s->keywords[i].name = slice_cstr(b->keywords[i]);
-	rows = arena_alloc(an->a, (size_t)b->n * SPOOL_ROW_SIZE);
-	for (uint32_t i = 0; i < b->n; i++) {
-		fake_row(&b->v[i], rows + (size_t)i * SPOOL_ROW_SIZE);
-		if (m.claim_recent)
-			b->v[i].flags &= ~(uint32_t)FLAG_RECENT;
-	}
-	s->rows = slice_of(rows, (size_t)b->n * SPOOL_ROW_SIZE);
-	if (f->memfd && b->n != 0) {
-		an->fd = memfd_create("rows", MFD_CLOEXEC);
-		MUST(an->fd >= 0 && write(an->fd, rows, s->rows.len) == (ssize_t)s->rows.len);
-		s->rows = slice_of(NULL, 0);
-	}
+	if (m.counts && !f->all_rows)
+		put_counts(b, m.claim_recent, an);
+	else
+		put_rows(f, b, m.claim_recent, an);
 }
 
 static void do_store(struct fake *f, struct cursor *c, struct answer *an)
@@ -393,7 +435,7 @@ static const struct {
 	void (*fn)(struct fake *f, struct cursor *c, struct answer *an);
 } handlers[] = {
 	{ 0, do_login }, { spool_open_MSG, do_open }, { spool_mailbox_list_MSG, do_list },
-	{ spool_mailbox_do_MSG, do_mailbox }, { spool_select_MSG, do_select }, { spool_store_MSG, do_store },
+	{ spool_mailbox_do_MSG, do_mailbox }, { spool_select_MSG, do_select }, { spool_view_MSG, do_view }, { spool_store_MSG, do_store },
 	{ spool_expunge_MSG, do_expunge }, { spool_copy_MSG, do_copy }, { spool_append_MSG, do_append },
 	{ spool_cached_MSG, do_cached }, { spool_body_get_MSG, do_body_get }, { spool_body_file_MSG, do_body_file },
 };
@@ -461,6 +503,7 @@ static struct imap_request *op_request(void *be, uint16_t type, const void *m, i
 	ENCODE(spool_expunge);
 	ENCODE(spool_copy);
 	ENCODE(spool_append);
+	ENCODE(spool_view);
 	ENCODE(spool_cached);
 	ENCODE(spool_body_get);
 	ENCODE(spool_body_file);

@@ -61,6 +61,7 @@ struct fake {
 	/* faults */
 	bool down;              /* requests fail with ERR_CLOSED */
 	bool no_cached;         /* there are no summaries */
+	bool all_rows;          /* SELECT brings the rows at once */
 	bool no_bodies;         /* bodies never come along with summaries */
 	bool memfd;             /* snapshots come as a file */
 	uint64_t fail_body_at;  /* body reads from this offset on fail, 0: never */

@@ -144,7 +144,7 @@ static void test_spool_restart(void **state)
 
 	(void)state;
 	play_begin(&f, p, 1, 3);
-	play(p, 1, "1> a EXAMINE INBOX\n");
+	play(p, 1, "1> a EXAMINE INBOX\n1> z SEARCH ALL\n");
 	buf_consume(&p[0].out, buf_len(&p[0].out));
 	/* a request that is open fails, and no command is begun until the store is back */
 	buf_add_cstr(&p[0].in, "b STATUS INBOX (MESSAGES)\r\nc NOOP\r\n");
@@ -171,6 +171,43 @@ static void test_spool_restart(void **state)
 	fake_crash(&f);
 	f.down = false;
 	b->uidvalidity++;
+	imap_session_back(p[0].s);
+	player_settle(p, 1);
+	play(p, 1, "1< * BYE [UNAVAILABLE]...\n1!\n");
+	play_end(&f, p, 1);
+}
+
+/* Of a mailbox whose rows were never asked for: nothing has changed, something has, something went. */
+static void test_spool_restart_bare(void **state)
+{
+	struct fake_box *b;
+
+	(void)state;
+	play_begin(&f, p, 1, 3);
+	b = &f.boxes[0];
+	play(p, 1, "1> a EXAMINE INBOX\n");
+	buf_consume(&p[0].out, buf_len(&p[0].out));
+	for (unsigned round = 0; round < 3; round++) {
+		imap_session_lost(p[0].s);
+		fake_crash(&f);
+		f.down = false;
+		if (round == 1) {
+			b->v[1].flags |= FLAG_FLAGGED;
+			b->v[1].modseq = ++b->modseq;
+			fake_deliver(&f, "INBOX", "Subject: new\r\n\r\nx\r\n");
+		}
+		imap_session_back(p[0].s);
+		player_settle(p, 1);
+		play(p, 1, round != 1 ? "1> b NOOP\n1< b OK Done\n" :
+		    "1> b NOOP\n1< * 4 EXISTS\n1< * 4 RECENT\n1< * 2 FETCH (FLAGS (\\Flagged \\Recent))\n1< b OK Done\n");
+	}
+	play(p, 1, "1> c EXAMINE INBOX\n");
+	buf_consume(&p[0].out, buf_len(&p[0].out));
+	imap_session_lost(p[0].s);
+	fake_crash(&f);
+	f.down = false;
+	b->n--;
+	b->modseq++;
 	imap_session_back(p[0].s);
 	player_settle(p, 1);
 	play(p, 1, "1< * BYE [UNAVAILABLE]...\n1!\n");
@@ -217,6 +254,7 @@ int main(void)
 		cmocka_unit_test_setup(test_times, quiet),
 		cmocka_unit_test_setup(test_pipelining, quiet),
 		cmocka_unit_test_setup(test_spool_restart, quiet),
+		cmocka_unit_test_setup(test_spool_restart_bare, quiet),
 		cmocka_unit_test_setup(test_stop, quiet),
 	};
 

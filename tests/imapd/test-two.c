@@ -8,19 +8,29 @@
  */
 static struct fake f;
 static struct player p[2];
+static bool all_rows;           /* SELECT brings the rows; else they are asked for when they are wanted */
 
 static void begin(unsigned n)
 {
 	play_begin(&f, p, 2, n);
+	f.all_rows = all_rows;
 	play(p, 2, "1> s SELECT INBOX\n2> s SELECT INBOX\n");
 	buf_consume(&p[0].out, buf_len(&p[0].out));
 	buf_consume(&p[1].out, buf_len(&p[1].out));
+}
+
+/* The second session has its rows from now on. */
+static void want_rows(void)
+{
+	if (!all_rows)
+		play(p, 2, "2> z FETCH 1 UID\n2< * 1 FETCH (UID 1)\n2< z OK Fetched\n");
 }
 
 static void test_expunge_is_withheld(void **state)
 {
 	(void)state;
 	begin(4);
+	want_rows();
 	play(p, 2,
 	    "1> a STORE 2 +FLAGS.SILENT \\Deleted\n1< a OK Stored\n1> b EXPUNGE\n1< * 2 EXPUNGE\n1< b OK Expunged\n"
 	    /* nothing is said while no command runs, nor by FETCH, STORE and SEARCH: all numbers mean what they meant */
@@ -39,10 +49,52 @@ static void test_expunge_is_withheld(void **state)
 	play_end(&f, p, 2);
 }
 
+/* What went before the rows came is in its place, though nothing is known of it but the UID. */
+static void test_bare(void **state)
+{
+	(void)state;
+	begin(6);
+	play(p, 2,
+	    "1> a STORE 2,4:5 +FLAGS.SILENT \\Deleted\n1< a OK Stored\n1> b EXPUNGE\n1< * 2 EXPUNGE\n1< * 3 EXPUNGE\n1< * 3 EXPUNGE\n1< b OK Expunged\n"
+	    "1> c STORE 3 +FLAGS.SILENT (\\Flagged new)\n1< * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft new)\n"
+	    "1< * OK [PERMANENTFLAGS...\n1< c OK Stored\n2.\n");
+	(void)fake_deliver(&f, "INBOX", "Subject: new\r\n\r\nx\r\n");
+	play(p, 2,
+	    "2> a FETCH 2:3 UID\n2< * FLAGS (\\Answered...\n2< * OK [PERMANENTFLAGS...\n2< * 3 FETCH (UID 3)\n2< * 7 EXISTS\n2< * 1 RECENT\n"
+	    "2< * 6 FETCH (FLAGS (\\Flagged new))\n2< a NO [EXPUNGEISSUED]...\n"
+	    "2> b SEARCH ALL\n2< * SEARCH 1 3 6 7\n2< b OK Searched\n"
+	    "2> c STORE 2 +FLAGS (\\Seen)\n2< c NO [EXPUNGEISSUED]...\n"
+	    "2> d NOOP\n2< * 2 EXPUNGE\n2< * 3 EXPUNGE\n2< * 3 EXPUNGE\n2< d OK Done\n"
+	    "2> e FETCH 1:* UID\n2< * 1 FETCH (UID 1)\n2< * 2 FETCH (UID 3)\n2< * 3 FETCH (UID 6)\n2< * 4 FETCH (UID 7)\n2< e OK Fetched\n");
+	play_end(&f, p, 2);
+	/* UID FETCH passes over what is gone, as over UIDs that never were */
+	begin(3);
+	play(p, 2,
+	    "1> a STORE 2 +FLAGS.SILENT \\Deleted\n1< a OK Stored\n1> b EXPUNGE\n1< * 2 EXPUNGE\n1< b OK Expunged\n"
+	    "2> a UID FETCH 1:* UID\n2< * 1 FETCH (UID 1)\n2< * 3 FETCH (UID 3)\n2< * 2 EXPUNGE\n2< a OK Fetched\n");
+	play_end(&f, p, 2);
+}
+
+/* New mail alone is told without the rows; in IDLE they are brought when flags change or messages go. */
+static void test_bare_idle(void **state)
+{
+	(void)state;
+	begin(3);
+	play(p, 2, "2> a IDLE\n2< + idling\n2.\n");
+	(void)fake_deliver(&f, "INBOX", "Subject: new\r\n\r\nx\r\n");
+	play(p, 2,
+	    "2< * 4 EXISTS\n2< * 1 RECENT\n2.\n"
+	    "1> a STORE 2 +FLAGS.SILENT \\Deleted\n1< * 4 EXISTS\n1< * 4 RECENT\n1< a OK Stored\n2< * 2 FETCH (FLAGS (\\Deleted))\n2.\n"
+	    "1> b EXPUNGE\n1< * 2 EXPUNGE\n1< b OK Expunged\n2< * 2 EXPUNGE\n2.\n"
+	    "2> DONE\n2< a OK Idle ended\n2> b FETCH 1:* UID\n2< * 1 FETCH (UID 1)\n2< * 2 FETCH (UID 3)\n2< * 3 FETCH (UID 4)\n2< b OK Fetched\n");
+	play_end(&f, p, 2);
+}
+
 static void test_uid_commands_tell(void **state)
 {
 	(void)state;
 	begin(4);
+	want_rows();
 	play(p, 2,
 	    "1> a STORE 1,3 +FLAGS.SILENT \\Deleted\n1< a OK Stored\n1> b EXPUNGE\n1< * 1 EXPUNGE\n1< * 2 EXPUNGE\n1< b OK Expunged\n"
 	    "2> a UID FETCH 1:* UID\n2< * 1 FETCH (UID 1)\n2< * 2 FETCH (UID 2)\n2< * 3 FETCH (UID 3)\n2< * 4 FETCH (UID 4)\n"
@@ -124,6 +176,13 @@ static void test_many_expunged(void **state)
 	play_end(&f, p, 2);
 }
 
+static int rows_at_once(void **state)
+{
+	(void)state;
+	all_rows = true;
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +193,11 @@ int main(void)
 		cmocka_unit_test(test_pending_flags_and_expunge),
 		cmocka_unit_test(test_many_expunged),
 	};
+	const struct CMUnitTest bare[] = {
+		cmocka_unit_test(test_bare),
+		cmocka_unit_test(test_bare_idle),
+	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("bare", bare, NULL, NULL) + cmocka_run_group_tests_name("rows wanted", tests, NULL, NULL) +
+	    cmocka_run_group_tests_name("rows at once", tests, rows_at_once, NULL);
 }
