@@ -160,6 +160,7 @@ enum imap_run imap_run_search(struct imap_session *s)
 	if ((r = search_bind(s, a->root)) != 0)
 		return r == ERR_SYNTAX ? imap_bad(s, "There is no message of that number") : imap_fail(s, r);
 	a->window.bodies = a->want_body ? SEARCH_BODY_WINDOW : 0;
+	a->window.front = a->want_body || a->want_header ? SEARCH_HEADER_WINDOW : 0;
 	s->cmd.cleanup = search_cleanup;
 	s->cmd.step = search_step;
 	return RUN_AGAIN;

@@ -47,7 +47,8 @@ struct search_key {
 
 enum { SEARCH_KEYS_MAX = 1000, SEARCH_DEPTH_MAX = 20, SEARCH_TEXT_MAX = 8 * 1024,
 	SEARCH_PART_MAX = 4 * 1024 * 1024, SEARCH_HEADER_MAX = 1024 * 1024, SEARCH_CHUNK = 128 * 1024,
-	SEARCH_BODY_WINDOW = 128 * 1024 /* larger messages are loaded in pieces, one for themselves */ };
+	/* what comes with the summaries: larger messages, and larger headers, are loaded each for itself */
+	SEARCH_BODY_WINDOW = 128 * 1024, SEARCH_HEADER_WINDOW = 6 * 1024 };
 
 struct search_ranges { struct spool_range *v; uint32_t n, cap; };
 
@@ -55,7 +56,7 @@ struct search_args {
 	struct search_key *root;        /* an AND */
 	unsigned keys;
 	bool bad_charset;
-	bool want_body;                 /* some key wants text parts */
+	bool want_body, want_header;    /* some key wants text parts, the header */
 	/* the walk */
 	struct search_ranges hits, maybe;
 	uint32_t at;                    /* LEVEL_ROW: the next index; else the place in maybe */
@@ -68,7 +69,7 @@ struct search_args {
 	struct mail_summary summary;
 	bool have_summary;
 	enum search_level level;
-	struct slice body;              /* the whole message, if it came with the summary */
+	struct slice body;              /* the whole message or the front of it, if it came with the summary */
 	struct slice head;              /* its header, once it is there */
 	struct buf header, part;
 	uint32_t part_at;               /* of summary.parts */

@@ -118,7 +118,7 @@ static enum imap_run whole_step(struct imap_session *s, struct search_args *a)
 	return RUN_DONE;
 }
 
-/* A piece of the message, if the whole of it is here. */
+/* A piece of the message, if it is here. */
 static bool in_body(const struct search_args *a, uint64_t off, uint64_t len, struct slice *piece_r)
 {
 	if (a->body.len == 0 || off > a->body.len || len > a->body.len - off)

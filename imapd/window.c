@@ -4,11 +4,11 @@
 
 void imap_window_free(struct imap_window *w)
 {
-	uint32_t bodies = w->bodies;
+	uint32_t bodies = w->bodies, front = w->front;
 
 	free(w->v);
 	free(w->bytes);
-	*w = (struct imap_window){ .bodies = bodies };
+	*w = (struct imap_window){ .bodies = bodies, .front = front };
 }
 
 enum imap_run imap_window_ask(struct imap_session *s, struct imap_window *w, const struct spool_range *ranges,
@@ -16,7 +16,7 @@ enum imap_run imap_window_ask(struct imap_session *s, struct imap_window *w, con
 {
 	const struct view *v = &s->view;
 	struct spool_range uids[IMAP_WINDOW];
-	struct spool_cached m = { .session = s->spool, .mailbox = v->mailbox, .bodies = w->bodies, .uids = uids };
+	struct spool_cached m = { .session = s->spool, .mailbox = v->mailbox, .bodies = w->bodies, .front = w->front, .uids = uids };
 	uint32_t left = IMAP_WINDOW;
 
 	imap_window_free(w);

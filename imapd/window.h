@@ -14,7 +14,7 @@ struct imap_window_item { uint32_t uid; struct slice bytes, body; };
 struct imap_window {
 	struct imap_window_item *v;
 	uint32_t n, at, first, last;    /* first and last: the UIDs that were asked for */
-	uint32_t bodies;                /* set by the owner: bodies up to this size come along */
+	uint32_t bodies, front;         /* set by the owner: bodies up to this size come along, of others so many bytes */
 	uint8_t *bytes;
 };
 
@@ -29,7 +29,7 @@ enum imap_run imap_window_ask(struct imap_session *s, struct imap_window *w, con
 int imap_window_fill(struct imap_window *w, const struct imap_reply *rep) MUST_CHECK;
 /* The summary of uid, which only rises from call to call; .p NULL: the spool has none. */
 struct slice imap_window_find(struct imap_window *w, uint32_t uid);
-/* The body of the message that was found last; empty when it did not come along. */
+/* The body of the message that was found last, or its front; empty when it did not come along. */
 struct slice imap_window_body(const struct imap_window *w, uint32_t uid);
 void imap_window_free(struct imap_window *w);
 

@@ -179,25 +179,25 @@ int request_append(struct service *svc, struct peer *p, struct ipc_msg *m)
 
 struct cached {
 	struct service *svc;
-	uint32_t bodies;        /* of this size at most */
+	uint32_t bodies, front; /* as asked for */
 	struct buf items;       /* struct spool_cached_item */
 	size_t size;
 };
 
-/* An empty one when it is too large or cannot be read: whoever wants it asks for it alone. */
+/* An empty one when it is not wanted or cannot be read. */
 static int cached_body(struct cached *c, const struct row *row, struct slice *body_r)
 {
 	struct spool *spool = c->svc->spool;
 	struct ix_body b;
+	uint64_t n = row->size <= c->bodies ? row->size : row->size < c->front ? row->size : c->front;
 	uint8_t *bytes;
 
-	if (row->size > c->bodies || row->size > SPOOL_BODY_MAX || spool_body_get(spool, row->bodyid, &b) != 0 ||
-	    b.size != row->size)
+	if (n == 0 || n > SPOOL_BODY_MAX || spool_body_get(spool, row->bodyid, &b) != 0 || b.size != row->size)
 		return 0;
-	if ((bytes = arena_bytes(c->svc->arena, (size_t)b.size)) == NULL)
+	if ((bytes = arena_bytes(c->svc->arena, (size_t)n)) == NULL)
 		return ERR_NOMEM;
-	if (spool_body_read(spool, &b, 0, (uint32_t)b.size, bytes) == 0)
-		*body_r = slice_of(bytes, (size_t)b.size);
+	if (spool_body_read(spool, &b, 0, (uint32_t)n, bytes) == 0)
+		*body_r = slice_of(bytes, (size_t)n);
 	return 0;
 }
 
@@ -209,7 +209,7 @@ static int cached_row(void *ctx, const struct row *row)
 
 	if (r != 0 && r != ERR_NOTFOUND)
 		return r;
-	if (c->bodies != 0 && c->size <= SPOOL_CACHED_MAX && (r = cached_body(c, row, &it.body)) != 0)
+	if ((c->bodies | c->front) != 0 && c->size <= SPOOL_CACHED_MAX && (r = cached_body(c, row, &it.body)) != 0)
 		return r;
 	c->size += 16 + it.cached.len + it.body.len;
 	if ((c->size > SPOOL_CACHED_MAX && buf_len(&c->items) != 0) || buf_len(&c->items) / sizeof(it) >= 100000)
@@ -228,6 +228,7 @@ int request_cached(struct service *svc, struct peer *p, struct ipc_msg *m)
 
 	REQUEST_DECODE(svc, p, m, spool_cached, &in);
 	c.bodies = in.bodies;
+	c.front = in.front;
 	if (selected(svc, p, in.session, in.mailbox) != NULL && (r = ranges_in(svc, in.uids, in.uids_n, &uids)) == 0)
 		r = spool_rows(svc->spool, in.mailbox, uids, ranges_normalize(uids, in.uids_n), cached_row, &c);
 	out.more = r == 1;

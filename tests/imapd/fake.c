@@ -398,8 +398,8 @@ static void do_cached(struct fake *f, struct cursor *c, struct answer *an)
 		v[n].uid = g->uid;
 		if (!f->no_cached)
 			v[n].cached = buf_slice(&f->bodies[g->body - 1].cached);
-		if (g->size <= m.bodies && !f->no_bodies)
-			v[n].body = buf_slice(&f->bodies[g->body - 1].bytes);
+		if (!f->no_bodies)
+			v[n].body = slice_sub(buf_slice(&f->bodies[g->body - 1].bytes), 0, g->size <= m.bodies ? SIZE_MAX : m.front);
 		n++;
 	}
 	an->u.cached.items_n = n;

@@ -244,6 +244,67 @@ static void copies(void **state)
 	assert_int_equal(client_failed(&a), ERR_NOTFOUND);
 }
 
+static struct spool_snapshot counts(struct client *c, uint32_t session, const char *name)
+{
+	struct spool_select in = { .session = session, .name = slice_cstr(name), .watch = 1, .claim_recent = 1, .counts = 1 };
+	struct spool_snapshot out;
+
+	assert_true(ASK(c, spool_select, &in));
+	GOT(c, spool_snapshot, &out);
+	assert_true(out.rows.len == 0 && c->fd < 0);
+	return out;
+}
+
+static int unseen(struct client *c, uint32_t session, uint64_t mailbox, uint32_t uid)
+{
+	struct spool_range r = { uid, uid };
+	struct spool_store in = { .session = session, .mailbox = mailbox, .op = STORE_REMOVE, .flags = FLAG_SEEN, .uids = &r, .uids_n = 1 };
+
+	assert_true(ASK(c, spool_store, &in));
+	return client_failed(c);
+}
+
+/* SELECT without rows, the rows afterwards; summaries with bodies. */
+static void counted(void **state)
+{
+	struct spool_range r = { 1, 5 };
+	struct spool_view view = { .session = sa };
+	struct spool_cached cached = { .session = sa, .uids = &r, .uids_n = 1, .bodies = 3, .front = 2 };
+	struct spool_cached_reply cr;
+	struct spool_snapshot s;
+
+	(void)state;
+	s = counts(&a, sa, "INBOX");
+	assert_true(s.count == 0 && s.recent == 0 && s.first_unseen == 0);
+	assert_int_equal(append(&b, sb, "INBOX", "one"), 1);
+	assert_int_equal(append(&b, sb, "INBOX", "three"), 2);
+	s = counts(&a, sa, "INBOX");
+	assert_true(s.count == 2 && s.recent == 2 && s.first_unseen == 1 && s.first_recent == 1 && s.uidnext == 3);
+	assert_int_equal(store(&a, sa, s.mailbox, FLAG_SEEN, "", 1, 1), 0);
+	assert_int_equal(append(&b, sb, "INBOX", "x"), 3);
+	s = counts(&a, sa, "INBOX");
+	assert_true(s.count == 3 && s.recent == 1 && s.first_unseen == 2 && s.first_recent == 3);
+	view.mailbox = cached.mailbox = s.mailbox;
+	assert_true(ASK(&a, spool_view, &view));
+	GOT(&a, spool_snapshot, &s);
+	assert_true(s.count == 3 && s.rows.len == 3 * SPOOL_ROW_SIZE && get_le32(s.rows.p + 4) == FLAG_SEEN);
+	assert_true(ASK(&a, spool_cached, &cached));
+	GOT(&a, spool_cached_reply, &cr);
+	assert_int_equal(cr.items_n, 3);
+	assert_slice(0, cr.items[0].body, "one");
+	assert_slice(1, cr.items[1].body, "th");
+	assert_slice(2, cr.items[2].body, "x");
+	assert_slice(2, cr.items[2].cached, "sum");
+	/* of the mailbox that is selected alone */
+	view.mailbox++;
+	assert_true(ASK(&a, spool_view, &view));
+	assert_int_equal(client_failed(&a), ERR_STATE);
+	view.session = sb;
+	view.mailbox--;
+	assert_true(ASK(&b, spool_view, &view));
+	assert_int_equal(client_failed(&b), ERR_STATE);
+}
+
 /* A large mailbox: the rows come in a sealed memfd, changes in several events. */
 static void large(void **state)
 {
@@ -288,12 +349,23 @@ static void large(void **state)
 	assert_true(ASK(&a, spool_cached, &cached));
 	GOT(&a, spool_cached_reply, &cr);
 	assert_true(cr.items_n == ROWS && cr.more == 0);
+	/* the first without \Seen is told when it is near an end */
+	assert_int_equal(counts(&a, sa, "INBOX").first_unseen, 0);
+	assert_int_equal(append(&a, sa, "INBOX", "new"), ROWS + 1);
+	assert_int_equal(counts(&a, sa, "INBOX").first_unseen, ROWS + 1);
+	assert_int_equal(unseen(&a, sa, s.mailbox, ROWS / 2), 0);
+	assert_int_equal(counts(&a, sa, "INBOX").first_unseen, 0);
+	assert_int_equal(unseen(&a, sa, s.mailbox, 700), 0);
+	assert_int_equal(counts(&a, sa, "INBOX").first_unseen, 700);
+	assert_int_equal(unseen(&a, sa, s.mailbox, 7), 0);
+	s = counts(&a, sa, "INBOX");
+	assert_true(s.first_unseen == 7 && s.count == ROWS + 1);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
-	const struct CMUnitTest tests[] = { T(names), T(told), T(expunged), T(copies), T(large) };
+	const struct CMUnitTest tests[] = { T(names), T(told), T(expunged), T(copies), T(counted), T(large) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
