@@ -233,6 +233,8 @@ def main():
         pass
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)     # PR_SET_CHILD_SUBREAPER: what daemons leave is ours to reap
     build(b)
+    where = os.path.abspath(p.out or b.cache)
+    os.makedirs(where, exist_ok=True)           # before hours of work, not behind them
     try:
         say("preparing the ground")
         b.ground = Ground(b.cache, p.gib, p.no_loop)
@@ -253,13 +255,12 @@ def main():
         end_tree(measure.tree([os.getpid()])[1:])
         if b.ground:
             b.ground.drop()
-    where = os.path.abspath(p.out or b.cache)
     text = b.results.markdown("# What was measured\n\n" + text)
+    print(text, flush=True)
     if plot(b.results, size_name(p.sizes[0]), where + "/throughput.svg"):
         text += "\n![throughput and latency over connections](throughput.svg)\n"
     with open(where + "/RESULTS.md", "w") as f:
         f.write(text)
-    print(text)
     say("written to %s/RESULTS.md" % where)
 
 
