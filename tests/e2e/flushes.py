@@ -126,6 +126,7 @@ def test():
     s.wait_messages("def", 21)
     m = s.imap("def")
     confirmed(t, "OK of APPEND", 10, len(letter), lambda i: m.append("INBOX", None, None, letter.encode()))
+    m.fetch("1:*", "(UID)")     # the rows are read once, when a command wants them: no answer to STORE
     confirmed(t, "OK of STORE", 10, 50, lambda i: m.store("%d" % (i + 1), "+FLAGS", "(\\Flagged)"))
     m.logout()
     at = t.mark()
