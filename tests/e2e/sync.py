@@ -37,6 +37,30 @@ class Raw:
         return self.until("^t%d " % self.n)
 
 
+def rows_wanted_late(s):
+    """SELECT brings no rows: what another session expunges, with gaps between the UIDs, before they come has its numbers all the same."""
+    a = s.imap("def", select=None)
+    a.create("Gaps")
+    for i in range(12):
+        a.append("Gaps", None, None, h.letter(subject="g%d" % i).encode())
+    a.select("Gaps")
+    a.uid("STORE", "2,5,6,9", "+FLAGS", "(\\Deleted)")
+    a.expunge()
+    b, c = s.imap("def", select="Gaps"), s.imap("def", select="Gaps")     # 1 3 4 7 8 10 11 12
+    a.uid("STORE", "1,3,4,7,10", "+FLAGS", "(\\Deleted)")
+    a.expunge()
+    a.append("Gaps", None, None, h.letter(subject="new").encode())
+    a.uid("STORE", "8", "+FLAGS", "(\\Flagged)")
+    b.noop()
+    same(b.response("EXPUNGE")[1], [b"1", b"1", b"1", b"1", b"2"], "a session without rows is told the right numbers")
+    same([x.split(b" (", 1)[1] for x in b.fetch("1:*", "(UID FLAGS)")[1] if b"UID" in x],
+         [b"UID 8 FLAGS (\\Flagged))", b"UID 11 FLAGS ())", b"UID 12 FLAGS ())", b"UID 13 FLAGS ())"], "and has what is there")
+    typ = c.fetch("5:6", "(UID)")[0]
+    same((typ, [x for x in c.response("FETCH")[1] if x and b"UID" in x]), ("NO", [b"5 (UID 8 FLAGS (\\Flagged))"]), "a number means its message though others before it are gone")
+    for x in (a, b, c):
+        x.logout()
+
+
 def test():
     s = h.System("sync", "daum.test", h.address(0)).start().setup("def")
     for i in range(3):
@@ -75,6 +99,7 @@ def test():
     lines = a.cmd("UID MOVE 4 Trash")
     ok(any("COPYUID" in x for x in lines) and any("EXPUNGE" in x for x in lines), "MOVE tells COPYUID and EXPUNGE", lines)
     same(a.cmd("STATUS INBOX (MESSAGES UIDNEXT)")[0], '* STATUS INBOX (MESSAGES 2 UIDNEXT 5)', "UIDNEXT does not go back")
+    rows_wanted_late(s)
     # spoold dies under open sessions: they go on by themselves
     for pid in s.pids("spoold"):
         os.kill(pid, signal.SIGKILL)
