@@ -15,7 +15,7 @@ enum {
 	READ_CHUNK = 16 * 1024,
 	LINGER_MS = 10 * 1000,
 	LINGER_READS = 16,              /* in one turn */
-	TODO_FLUSH = 1, TODO_READ = 2,
+	DUE_FLUSH = 1, DUE_READ = 2,
 	FINISHING_MAX = 256,            /* connections that nobody owns any more but that wait for their peers */
 };
 
@@ -23,7 +23,7 @@ static unsigned finishing_n;
 
 static void conn_ready(void *ctx, unsigned events);
 static void conn_flush(struct conn *c);
-static void conn_todo(void *ctx);
+static void conn_due(void *ctx);
 static void conn_linger(struct conn *c);
 
 static bool in_full(const struct conn *c) { return buf_len(&c->in) >= CONN_IN_MAX; }
@@ -47,7 +47,7 @@ void conn_watch(struct conn *c)
 	if (c->lingering || (!c->connecting && !c->paused && !c->throttled && !c->eof && !in_full(c) && !c->finishing))
 		ev |= LOOP_READ;
 	/* What is flushed at the end of this turn anyway needs no word from the system. */
-	if (c->connecting || (buf_len(&c->out) != 0 && (c->todo & TODO_FLUSH) == 0))
+	if (c->connecting || (buf_len(&c->out) != 0 && (c->due & DUE_FLUSH) == 0))
 		ev |= LOOP_WRITE;
 	if (c->tls != NULL && !c->lingering)
 		ev = conn_tls_events(c, ev);
@@ -390,8 +390,8 @@ static void read_again(struct conn *c)
 
 void conn_read_soon(struct conn *c)
 {
-	c->todo |= TODO_READ;
-	loop_task_add(c->loop, &c->task, conn_todo, c);
+	c->due |= DUE_READ;
+	loop_task_add(c->loop, &c->task, conn_due, c);
 }
 
 /* ---- writing ---------------------------------------------------------------- */
@@ -461,24 +461,24 @@ void conn_kick(struct conn *c)
 
 void conn_flush_soon(struct conn *c)
 {
-	c->todo |= TODO_FLUSH;
-	loop_task_add(c->loop, &c->task, conn_todo, c);
+	c->due |= DUE_FLUSH;
+	loop_task_add(c->loop, &c->task, conn_due, c);
 }
 
-static void conn_todo(void *ctx)
+static void conn_due(void *ctx)
 {
 	struct conn *c = ctx;
-	uint8_t todo = c->todo;
+	uint8_t due = c->due;
 	bool gone = false, *outer = c->gone;
 
-	c->todo = 0;
+	c->due = 0;
 	c->gone = &gone;
-	if ((todo & TODO_FLUSH) != 0)
+	if ((due & DUE_FLUSH) != 0)
 		conn_flush(c);
 	if (gone)
 		return;
 	c->gone = outer;
-	if ((todo & TODO_READ) != 0)
+	if ((due & DUE_READ) != 0)
 		read_again(c);
 }
 
@@ -558,7 +558,7 @@ void conn_finish(struct conn **cp)
 	c->finishing = true;
 	finishing_n++;
 	loop_timer_set(c->loop, &c->timer, LINGER_MS, timer_fired, c);
-	c->todo = 0;
+	c->due = 0;
 	conn_flush_soon(c);
 	conn_watch(c);
 }

@@ -13,13 +13,13 @@ struct conn {
 	struct loop *loop;
 	struct loop_fd lfd;
 	struct loop_timer timer;
-	struct loop_task task;          /* of the end of the turn: what is in todo */
+	struct loop_task task;          /* of the end of the turn: what is due */
 	struct conn_ops ops;
 	struct buf in, out;
 	uint64_t timeout_ms;
 	int fd, err;
 	bool connecting, paused, eof, eof_told, broken, finishing, lingering, throttled, want_drain;
-	uint8_t todo;
+	uint8_t due;
 	uint16_t peer_port;
 	char peer[INET6_ADDRSTRLEN];
 	struct conn_tls *tls;           /* NULL: plaintext */
