@@ -7,13 +7,18 @@ import shutil
 import harness as h
 from harness import ok, same
 
-N, KEEP, SIZE = 400, 10, 60000        # several segments of 8 MiB
+N, KEEP, SIZE, SEGMENT = 400, 10, 60000, 8 << 20      # several segments
 
 
 def du(s, *below):
+    """Without the segment that is made ahead by a thread of its own: it is there at one time and not at another."""
     total = 0
     for where, _, files in os.walk(os.path.join(s.spool, *below)):
-        total += sum(os.stat(os.path.join(where, f)).st_blocks * 512 for f in files)
+        for f in files:
+            try:
+                total += os.stat(os.path.join(where, f)).st_blocks * 512 if f != "next" else 0
+            except FileNotFoundError:
+                pass        # removed meanwhile
     return total
 
 
@@ -84,7 +89,7 @@ def space(s):
     out = s.pabal("spool", "compact", "--all").stdout
     ok(re.search(r"^[0-9.]+m bytes were given back", out), "pabal spool compact tells what it gave back", out)
     after = du(s, "log")
-    ok(after < before - N * SIZE * 7 // 10, "du of the log is smaller by the deleted mail", (before, after))
+    ok(after < kept * SIZE + SEGMENT, "du of the log is what is kept, and the rest of one segment", (before, after))
     h.wait_for("body files to go", lambda: du(s, "body") < files - 2 * 400000)
     ok(not in_log(s, b"marker-000002-marker"), "a deleted message is not in the log any more")
     ok(in_log(s, b"marker-000001-marker"), "one that was kept is")
