@@ -10,7 +10,7 @@
 #include "common/base/log.h"
 #include "common/daemon/conn_tls_private.h"
 
-enum { MAIL_MAX = 254, RECORD_HEADER = 5, FIRST_MAX = RECORD_HEADER + 16 * 1024 };
+enum { LOST_MAX = 3, MAIL_MAX = 254, RECORD_HEADER = 5, FIRST_MAX = RECORD_HEADER + 16 * 1024 };
 
 static struct conn_tls *running;        /* whose SSL_do_handshake() runs now */
 
@@ -24,6 +24,11 @@ void conn_tls_answer(struct conn_tls *t, int r, struct ipc_msg *m)
 	struct key_fail fail;
 
 	t->ask = NULL;
+	if (r == ERR_CLOSED && !t->c->broken && ++t->lost < LOST_MAX) {
+		t->sign = SIGN_AWAY;
+		tls_server_wait_keyd(t->server, &t->waiter);
+		return;
+	}
 	t->sign = SIGN_FAILED;
 	if (r == 0 && IPC_DECODE(m, key_signature, NULL, &reply) == 0) {
 		if ((t->signature = malloc(reply.signature.len + 1)) != NULL) {
@@ -46,9 +51,9 @@ static int sign_ask(struct conn_tls *t, const uint8_t id[KEY_ID_SIZE], uint16_t 
 
 	if (r == ERR_CLOSED)
 		tls_server_complain(t->server, "is not there", "");
-	if (r == 0)
-		t->sign = SIGN_ASKED;
-	return r;
+	if (r == 0 || r == ERR_CLOSED)
+		t->sign = r == 0 ? SIGN_ASKED : SIGN_AWAY;
+	return r == ERR_CLOSED ? 0 : r;
 }
 
 static int sign_take(struct conn_tls *t, uint8_t *sig, size_t *len)
@@ -75,13 +80,16 @@ int conn_tls_sign(const uint8_t id[KEY_ID_SIZE], uint16_t scheme, struct slice t
 	if (t == NULL || t->dead || t->server == NULL || t->sign != SIGN_NONE || ASYNC_get_current_job() == NULL)
 		return ERR_STATE;
 	r = sign_ask(t, id, scheme, text);
-	while (r == 0 && t->sign == SIGN_ASKED)
+	while (r == 0 && (t->sign == SIGN_ASKED || t->sign == SIGN_AWAY)) {
 		if (ASYNC_pause_job() != 1)
 			r = ERR_STATE;
+		else if (t->sign == SIGN_AWAY)
+			r = sign_ask(t, id, scheme, text);
+	}
 	if (r == 0)
 		r = sign_take(t, sig, len);
 	if (r != 0 && t->error == NULL)
-		t->error = r == ERR_CLOSED ? "keyd is not there" : "keyd has not signed";
+		t->error = "keyd has not signed";
 	return r;
 }
 
@@ -107,7 +115,7 @@ void conn_tls_late(void *ctx)
 {
 	struct conn *c = ctx;
 
-	(void)conn_tls_fail(c, "handshake timed out", ETIMEDOUT);
+	(void)conn_tls_fail(c, c->tls->sign == SIGN_AWAY ? "keyd is not there" : "handshake timed out", ETIMEDOUT);
 }
 
 static char *mail_of(X509 *x)
@@ -214,6 +222,8 @@ bool conn_tls_handshake(struct conn *c)
 		t->want = LOOP_WRITE;
 		break;
 	case SSL_ERROR_WANT_ASYNC:
+		if (t->sign == SIGN_AWAY)
+			tls_server_wait_keyd(t->server, &t->waiter);
 		break;
 	case SSL_ERROR_WANT_ASYNC_JOB:
 		tls_server_wait(t->server, &t->waiter);
@@ -224,7 +234,7 @@ bool conn_tls_handshake(struct conn *c)
 	return true;
 }
 
-/* Keyd has answered, or there is a job for it. */
+/* Keyd has answered, or is there again, or there is a job for it. */
 static void handshake_go(void *ctx)
 {
 	struct conn *c = ctx;

@@ -83,8 +83,7 @@ void conn_tls_free(struct conn *c)
 
 	loop_timer_del(c->loop, &t->timer);
 	loop_task_del(c->loop, &t->task);
-	if (t->server != NULL)
-		tls_server_unwait(t->server, &t->waiter);
+	tls_server_unwait(&t->waiter);
 	if (t->ask != NULL)
 		t->ask->owner = NULL;
 	t->dead = true;

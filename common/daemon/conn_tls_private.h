@@ -8,7 +8,7 @@
 enum { CONN_TLS_HEAD = 9 /* bytes of a record's header and of the ClientHello's in it */ };
 
 enum conn_tls_state { TLS_PLAIN, TLS_WAIT, TLS_HANDSHAKE, TLS_OPEN, TLS_FAILED };
-enum conn_tls_sign { SIGN_NONE, SIGN_ASKED, SIGN_DONE, SIGN_FAILED };
+enum conn_tls_sign { SIGN_NONE, SIGN_ASKED, SIGN_AWAY /* keyd is not there: asks when it comes */, SIGN_DONE, SIGN_FAILED };
 
 struct conn_tls {
 	struct conn *c;
@@ -32,6 +32,7 @@ struct conn_tls {
 	/* the signature */
 	struct tls_ask *ask;            /* under way, or NULL */
 	bool has_signed;
+	uint8_t lost;                   /* requests that ended with keyd */
 	uint8_t *signature;
 	size_t signature_n;
 	/* messages after the handshake */

@@ -46,7 +46,7 @@ uint64_t tls_server_handshake_ms(const struct tls_server *t);
 /*
  * A signature that is asked of keyd: conn_tls_answer() of owner follows. Who goes away before the answer sets owner to
  * NULL; the request counts until keyd has answered, so that clients who come and go make keyd's line no longer than
- * those who wait. ERR_CLOSED: keyd is not there.
+ * those who wait. ERR_CLOSED: keyd is not there, wait for it.
  */
 struct tls_ask {
 	TAILQ_ENTRY(tls_ask) entry;
@@ -58,17 +58,21 @@ struct tls_ask {
 int tls_server_ask(struct tls_server *t, struct conn_tls *owner, const struct key_sign *m, struct tls_ask **a_r) MUST_CHECK;
 /* As many are asked for as may be: begin no handshake, wait. */
 bool tls_server_full(const struct tls_server *t);
-/* A handshake failed because of keyd: says so, not too often. */
+/* A handshake waits or failed because of keyd: says so, not too often. */
 void tls_server_complain(struct tls_server *t, const char *what, const char *detail);
 /* The handshakes that found all ASYNC jobs taken, or keyd's line full; goes on with the first by its task. */
 struct tls_waiter {
 	TAILQ_ENTRY(tls_waiter) entry;
 	void (*fn)(struct tls_waiter *w);
-	bool queued;
+	struct tls_waiters *in;         /* NULL: waits for nothing */
 };
+TAILQ_HEAD(tls_waiters, tls_waiter);
 void tls_server_wait(struct tls_server *t, struct tls_waiter *w);
-void tls_server_unwait(struct tls_server *t, struct tls_waiter *w);
 void tls_server_job_free(struct tls_server *t);
+/* Those that have a job and wait for a keyd: all go on when there is one. */
+void tls_server_wait_keyd(struct tls_server *t, struct tls_waiter *w);
+/* Of either kind. */
+void tls_server_unwait(struct tls_waiter *w);
 
 /* tls_sites.c: which certificates for which name. */
 struct tls_sites;

@@ -24,10 +24,10 @@ struct tls_server {
 	struct tls_sites *sites;
 	X509_STORE *client_store;       /* NULL: clients are not asked */
 	STACK_OF(X509_NAME) *client_names;
-	TAILQ_HEAD(, tls_waiter) waiters;
+	struct tls_waiters waiters, keyless;
 	TAILQ_HEAD(, tls_ask) asks;
 	unsigned asks_n;
-	struct loop_task wake_task;
+	struct loop_task wake_task, keyd_task;
 	bool complained, starved, waking;
 };
 
@@ -188,15 +188,39 @@ const struct ipc_handler tls_server_handlers[] = {
 	{ key_certs_MSG, on_certs }, { key_tickets_MSG, on_tickets }, { 0, NULL },
 };
 
+static bool keyd_there(const struct tls_server *t) { return t->keyd != NULL && channel_is_open(t->keyd); }
+
+static void keyd_wake(void *ctx)
+{
+	struct tls_server *t = ctx;
+	struct tls_waiter *w;
+
+	for (int i = 0; i < WAKE_TURN && keyd_there(t) && (w = TAILQ_FIRST(&t->keyless)) != NULL; i++) {
+		tls_server_unwait(w);
+		w->fn(w);
+	}
+	if (keyd_there(t) && !TAILQ_EMPTY(&t->keyless))
+		loop_task_add(t->loop, &t->keyd_task, keyd_wake, t);
+}
+
+void tls_server_wait_keyd(struct tls_server *t, struct tls_waiter *w)
+{
+	if (w->in != NULL)
+		return;
+	w->in = &t->keyless;
+	TAILQ_INSERT_TAIL(w->in, w, entry);
+}
+
 void tls_server_keyd_open(struct daemon *d, struct channel *ch)
 {
 	if (d->tls == NULL)
 		return;
 	d->tls->keyd = ch;
 	d->tls->complained = false;
+	loop_task_add(d->tls->loop, &d->tls->keyd_task, keyd_wake, d->tls);
 }
 
-/* The channel has answered what was open on it: those handshakes have failed already. */
+/* The channel has answered what was open on it: those handshakes wait for the next keyd already. */
 void tls_server_keyd_close(struct daemon *d, struct channel *ch, int why)
 {
 	(void)why;
@@ -227,7 +251,7 @@ int tls_server_ask(struct tls_server *t, struct conn_tls *owner, const struct ke
 {
 	struct tls_ask *a;
 
-	if (t->keyd == NULL || !channel_is_open(t->keyd))
+	if (!keyd_there(t))
 		return ERR_CLOSED;
 	if ((a = calloc(1, sizeof(*a))) == NULL)
 		return ERR_NOMEM;
@@ -251,7 +275,7 @@ void tls_server_complain(struct tls_server *t, const char *what, const char *det
 		return;
 	t->complained = true;
 	t->complained_ms = now;
-	log_warn("TLS handshakes fail: keyd %s%s", what, detail);
+	log_warn("TLS handshakes wait or fail: keyd %s%s", what, detail);
 }
 
 /* ---- handshakes that wait for a job ------------------------------------------------------ */
@@ -264,7 +288,7 @@ static void wake(void *ctx)
 	t->starved = false;
 	t->waking = true;
 	for (int i = 0; i < WAKE_TURN && !t->starved && (w = TAILQ_FIRST(&t->waiters)) != NULL; i++) {
-		tls_server_unwait(t, w);
+		tls_server_unwait(w);
 		w->fn(w);
 	}
 	t->waking = false;
@@ -274,22 +298,21 @@ static void wake(void *ctx)
 
 void tls_server_wait(struct tls_server *t, struct tls_waiter *w)
 {
-	if (w->queued)
+	if (w->in != NULL)
 		return;
-	w->queued = true;
+	w->in = &t->waiters;
 	t->starved = true;
 	if (t->waking)
-		TAILQ_INSERT_HEAD(&t->waiters, w, entry);       /* its turn it is still */
+		TAILQ_INSERT_HEAD(w->in, w, entry);     /* its turn it is still */
 	else
-		TAILQ_INSERT_TAIL(&t->waiters, w, entry);
+		TAILQ_INSERT_TAIL(w->in, w, entry);
 }
 
-void tls_server_unwait(struct tls_server *t, struct tls_waiter *w)
+void tls_server_unwait(struct tls_waiter *w)
 {
-	if (!w->queued)
-		return;
-	w->queued = false;
-	TAILQ_REMOVE(&t->waiters, w, entry);
+	if (w->in != NULL)
+		TAILQ_REMOVE(w->in, w, entry);
+	w->in = NULL;
 }
 
 void tls_server_job_free(struct tls_server *t)
@@ -316,6 +339,7 @@ struct tls_server *tls_server_new(struct daemon *d, const char *service)
 	if (t == NULL)
 		return NULL;
 	TAILQ_INIT(&t->waiters);
+	TAILQ_INIT(&t->keyless);
 	TAILQ_INIT(&t->asks);
 	t->loop = d->loop;
 	conf_take(t, conf);
@@ -352,6 +376,7 @@ void tls_server_free(struct tls_server **tp)
 		ask_free(a);
 	}
 	loop_task_del(t->loop, &t->wake_task);
+	loop_task_del(t->loop, &t->keyd_task);
 	tls_sites_free(&t->sites);
 	tls_tickets_free(&t->tickets);
 	X509_STORE_free(t->client_store);

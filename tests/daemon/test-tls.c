@@ -200,35 +200,54 @@ static void keyd_in_bad_moods(void **state)
 	}
 }
 
+/* Who has asked a keyd that goes, and who would ask while there is none, wait for the next one. */
 static void keyd_goes_and_comes(void **state)
 {
-	struct meeting m[3];
+	struct meeting m[4];
 
 	(void)state;
 	one_cert("P-256");
 	k.mode = KEYD_HOLD;
-	for (int i = 0; i < 2; i++) {
-		meet(&m[i], TLS1_3_VERSION);
-		assert_int_equal(kit_peer_handshake(&k, &m[i].p), -1);
+	for (int i = 0; i < 4; i++) {
+		if (i == 2)
+			kit_keyd_close(&k);
+		meet(&m[i], i % 2 == 0 ? TLS1_3_VERSION : TLS1_2_VERSION);
+		assert_row(i, kit_peer_handshake(&k, &m[i].p) == -1 && m[i].o.error == 0);
 	}
-	kit_keyd_close(&k);
-	for (int i = 0; i < 2; i++) {
-		assert_int_equal(kit_peer_handshake(&k, &m[i].p), 0);
-		assert_int_equal(m[i].o.error, 1);
-		part(&m[i]);
-	}
-	/* its certificates are known still; a handshake fails at once */
+	/* its certificates are known still */
 	assert_true(tls_server_ready(k.d.tls));
-	meet(&m[0], TLS1_3_VERSION);
-	assert_int_equal(kit_peer_handshake(&k, &m[0].p), 0);
-	assert_string_equal(conn_tls_error(m[0].o.c), "keyd is not there");
-	part(&m[0]);
+	part(&m[1]);
 	k.mode = KEYD_SIGN;
 	k.held = 0;
 	kit_keyd_open(&k);
-	meet(&m[0], TLS1_3_VERSION);
-	assert_int_equal(kit_peer_handshake(&k, &m[0].p), 1);
-	part(&m[0]);
+	for (int i = 0; i < 4; i++) {
+		if (i == 1)
+			continue;
+		assert_row(i, kit_peer_handshake(&k, &m[i].p) == 1 && m[i].o.error == 0);
+		part(&m[i]);
+	}
+	assert_int_equal(k.signs, 5);
+}
+
+/* A request that every keyd dies of is not asked for ever. */
+static void keyd_dies_of_it(void **state)
+{
+	struct meeting m;
+
+	(void)state;
+	one_cert("P-256");
+	k.mode = KEYD_HOLD;
+	meet(&m, TLS1_3_VERSION);
+	for (int i = 0; i < 3; i++) {
+		assert_row(i, kit_peer_handshake(&k, &m.p) == -1 && m.o.error == 0);
+		kit_keyd_close(&k);
+		k.held = 0;
+		kit_keyd_open(&k);
+	}
+	assert_int_equal(kit_peer_handshake(&k, &m.p), 0);
+	assert_string_equal(conn_tls_error(m.o.c), "keyd has not signed");
+	assert_int_equal(k.signs, 3);
+	part(&m);
 }
 
 /* Whoever ends while keyd still thinks ends well: its answer meets nobody. */
@@ -270,7 +289,7 @@ static void dice(void *p, size_t n) { assert_int_equal(RAND_bytes(p, (int)n), 1)
 static void handshake_timeout(void **state)
 {
 	static const struct clock_ops ops = { .mono_ms = later, .wall_us = wall, .random = dice };
-	struct meeting waits, silent;
+	struct meeting waits, silent, keyless;
 
 	(void)state;
 	clock_set(&ops);
@@ -292,6 +311,14 @@ static void handshake_timeout(void **state)
 	kit_release(&k);
 	part(&waits);
 	part(&silent);
+	kit_keyd_close(&k);
+	meet(&keyless, TLS1_3_VERSION);
+	assert_int_equal(kit_peer_handshake(&k, &keyless.p), -1);
+	offset += 31 * 1000;
+	kit_turns(&k, 4);
+	assert_int_equal(keyless.o.error, 1);
+	assert_string_equal(conn_tls_error(keyless.o.c), "keyd is not there");
+	part(&keyless);
 	clock_set(NULL);
 }
 
@@ -327,7 +354,7 @@ static void more_than_jobs(void **state)
 		part(&m[i]);
 	}
 	assert_int_equal(k.signs, N - 10);
-	/* and keyd goes while such requests are left */
+	/* and keyd goes while such requests are left, and comes again */
 	k.mode = KEYD_HOLD;
 	for (unsigned i = 0; i < N; i++) {
 		meet(&m[i], TLS1_3_VERSION);
@@ -337,16 +364,13 @@ static void more_than_jobs(void **state)
 	for (unsigned i = 0; i < JOBS / 2; i++)
 		part(&m[i]);
 	kit_keyd_close(&k);
-	for (unsigned i = JOBS / 2; i < N; i++) {
-		assert_int_equal(kit_peer_handshake(&k, &m[i].p), 0);
-		part(&m[i]);
-	}
 	k.mode = KEYD_SIGN;
 	k.held = 0;
 	kit_keyd_open(&k);
-	meet(&m[0], TLS1_3_VERSION);
-	assert_int_equal(kit_peer_handshake(&k, &m[0].p), 1);
-	part(&m[0]);
+	for (unsigned i = JOBS / 2; i < N; i++) {
+		assert_int_equal(kit_peer_handshake(&k, &m[i].p), 1);
+		part(&m[i]);
+	}
 }
 
 /* ---- names ---------------------------------------------------------------------------- */
@@ -530,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(slow_keyd_stops_nobody, start, end),
 		cmocka_unit_test_setup_teardown(keyd_in_bad_moods, start, end),
 		cmocka_unit_test_setup_teardown(keyd_goes_and_comes, start, end),
+		cmocka_unit_test_setup_teardown(keyd_dies_of_it, start, end),
 		cmocka_unit_test_setup_teardown(closed_while_waiting, start, end),
 		cmocka_unit_test_setup_teardown(handshake_timeout, start, end),
 		cmocka_unit_test_setup_teardown(more_than_jobs, start, end),
