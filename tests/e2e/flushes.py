@@ -24,9 +24,9 @@ class Trace:
     """What the main thread of spoold does, as a list of ("write", segment, n), ("flush", segment) and ("send",)."""
 
     def __init__(self, pid):
-        self.pid, self.events, self.lock, self.bad = pid, [], threading.Lock(), []
-        self.p = subprocess.Popen(["strace", "-f", "-y", "-s", "0", "-e", "trace=pwrite64,pwritev,fdatasync,fsync,sendmsg",
-                                   "-e", "signal=none", "-o", "/dev/stdout", "-p", str(pid)],
+        self.pid, self.events, self.lock, self.bad, self.pokes = pid, [], threading.Lock(), [], 0
+        self.p = subprocess.Popen(["strace", "-f", "-y", "-s", "0", "-e", "trace=pwrite64,pwritev,fdatasync,fsync,sendmsg,epoll_wait,epoll_pwait,epoll_pwait2",
+                                   "-e", "signal=SIGWINCH", "-o", "/dev/stdout", "-p", str(pid)],
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
         line = self.p.stderr.readline()
         if "attached" not in line:
@@ -35,12 +35,16 @@ class Trace:
         threading.Thread(target=self.read, daemon=True).start()
 
     def read(self):
-        half, dirty = {}, {}
+        half, dirty, waited = {}, {}, False
         for line in self.p.stdout:
             m = CALL.match(line)
             if not m:
                 continue
             tid, call = int(m.group(1)), m.group(2)
+            if call.startswith("--- SIGWINCH"):
+                with self.lock:
+                    self.pokes += tid == self.pid and waited
+                continue
             if call.endswith("<unfinished ...>\n") or call.endswith("<unfinished ...>"):
                 half[tid] = call.split(" <unfinished")[0]
                 # a send counts when it begins, all else when it ends
@@ -52,6 +56,7 @@ class Trace:
                     continue
             if tid != self.pid:
                 continue
+            waited = call.startswith("epoll_") and " EINTR " in call
             self.take(call, dirty)
 
     def take(self, call, dirty):
@@ -89,6 +94,15 @@ class Trace:
             return done, flushes
 
     def mark(self):
+        """The number of the next event, when the main thread has nothing to do and all that it did was told: a signal that
+        means nothing to it finds it waiting."""
+        with self.lock:
+            before = self.pokes
+
+        def poked():
+            os.kill(self.pid, signal.SIGWINCH)
+            return self.pokes > before
+        h.wait_for("the signal in the trace", poked)
         with self.lock:
             return len(self.events)
 
@@ -97,19 +111,17 @@ class Trace:
         self.p.wait()
 
 
-def confirmed(t, what, n, size, do, quiet=lambda i: None):
+def confirmed(t, what, n, size, do):
     """Does do() n times, with nothing else going on: what it was about is flushed before the first word of spoold."""
     good = 0
     for i in range(n):
-        quiet(i)
         at = t.mark()
         do(i)
-        # strace tells of a call before it lets it go on; only its line may still be in the pipe
+        # strace tells of a call before it lets it go on; only the lines may still be in the pipe
         got = h.wait_for("the answer in the trace", lambda: t.durable(at, True))
         good += got[0] >= size and got[1] >= 1
         if got[0] < size or got[1] < 1:
             print("# %s %d: %r" % (what, i, got))
-    quiet(n)
     same(good, n, "%s: each is flushed before it is confirmed" % what)
 
 
@@ -120,9 +132,11 @@ def test():
     s.send("abc@naver.test", ["def@daum.test"], letter)
     s.wait_messages("def", 1)
     t = Trace(s.pids("spoold")[0])
-    # the answer to the agent's DELIVER comes before qmgr's line
-    confirmed(t, "250 of SMTP", 20, len(letter), lambda i: s.send("abc@naver.test", ["def@daum.test"], letter),
-              lambda i: h.wait_for("the delivery", lambda: s.log_text().count("status=sent") > i))
+    # nothing is delivered, so that nobody but smtpd is spoken to
+    qmgr = s.pids("qmgr")[0]
+    h.freeze(qmgr)
+    confirmed(t, "250 of SMTP", 20, len(letter), lambda i: s.send("abc@naver.test", ["def@daum.test"], letter))
+    os.kill(qmgr, signal.SIGCONT)
     s.wait_messages("def", 21)
     m = s.imap("def")
     confirmed(t, "OK of APPEND", 10, len(letter), lambda i: m.append("INBOX", None, None, letter.encode()))
@@ -140,7 +154,7 @@ def test():
         ok(bytes_ >= 200 * 4096, "all of their bytes were flushed", bytes_)
         print("# %.3f flushes a message at 20 connections, under strace" % (flushes / 200.0))
     same(t.bad, [], "nothing was sent before the flush of what had been written")
-    ok(sum(1 for e in t.events if e[0] == "send") > 200, "what was sent was seen")
+    ok(sum(1 for e in t.events if e[0] == "send") >= 40, "what was sent was seen")
     t.stop()
     same(s.stop(), 0, "it stops in order")
 

@@ -1,13 +1,15 @@
 """Starts real Pabal systems for a test, on loopback addresses and folders of their own.
 
-Every test process gets addresses 127.A.B.n that no other test has, so ports can be
-fixed and tests run side by side. Everything is ended by process id, in the end and
-when the test fails. Speaks TAP.
+Every test process holds a block of addresses 127.A.B.n that no other test has, so ports
+can be fixed and tests run side by side. Everything is ended by process id, in the end,
+when the test fails, and when it takes longer than any test may. Speaks TAP.
 """
 import atexit
+import faulthandler
 import imaplib
 import os
 import poplib
+import random
 import shutil
 import signal
 import smtplib
@@ -32,7 +34,11 @@ SUBMISSION, SUBMISSIONS, POP3S, IMAPS = 2587, 2465, 2995, 2993
 PORTS = {"smtp": SMTP, "pop3": POP3, "imap": IMAP, "submission": SUBMISSION, "submissions": SUBMISSIONS, "pop3s": POP3S,
          "imaps": IMAPS}
 ALL_SERVICES = tuple(PORTS)
-DEADLINE = float(os.environ.get("TEST_DEADLINE", "60"))    # longest wait for a state, seconds
+# Seconds. Both are for machines that are slow and busy: who passes waits for none of them.
+DEADLINE = float(os.environ.get("TEST_DEADLINE", "300"))    # longest wait for a state
+LIMIT = float(os.environ.get("TEST_LIMIT", "1500"))         # longest that a test may take
+HOLD = 2400                                                 # the port by which a block of addresses is held
+RUNNING = "running: all processes are ready"
 
 _tests = [0, 0]
 _cleanups = []
@@ -69,8 +75,28 @@ def wait_for(what, cond, deadline=None):
         time.sleep(0.02)
 
 
+def out_of_time(*_):
+    """The test hangs: shows where, fails it like any other exception, and is not to be held up by what hangs in the end."""
+    faulthandler.dump_traceback()
+    signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
+    signal.alarm(60)
+    raise AssertionError("the test takes longer than %g seconds" % LIMIT)
+
+
+def freeze(pid):
+    """Stops the process; a signal takes effect when its receiver gets to it."""
+    os.kill(pid, signal.SIGSTOP)
+
+    def stopped():
+        with open("/proc/%d/stat" % pid) as f:
+            return f.read().rsplit(")", 1)[1].split()[0] == "T"
+    wait_for("a process to be stopped", stopped)
+
+
 def run(test):
     """Runs test(), then prints the plan; an exception is a failed test."""
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT)
     try:
         test()
     except BaseException:
@@ -82,7 +108,8 @@ def run(test):
         ok(False, "the test ran to its end")
     cleanup()
     print("1..%d" % _tests[0], flush=True)
-    sys.exit(1 if _tests[1] else 0)
+    sys.stderr.flush()
+    os._exit(1 if _tests[1] else 0)     # a thread that still waits for something is not waited for
 
 
 def cleanup():
@@ -98,17 +125,45 @@ atexit.register(cleanup)
 signal.signal(signal.SIGTERM, lambda *a: sys.exit(1))
 
 
+def reachable(d):
+    """Do the processes with user ids of their own get there, and is a socket's path below it short enough?"""
+    while len(d) <= 60 and (not ROOT or os.stat(d).st_mode & 1):
+        if d == "/":
+            return True
+        d = os.path.dirname(d)
+    return False
+
+
 def tempdir(prefix="pabal-test-"):
-    d = tempfile.mkdtemp(prefix=prefix)
+    top = os.path.realpath(tempfile.gettempdir())
+    d = tempfile.mkdtemp(prefix=prefix, dir=top if reachable(top) else "/tmp")
     os.chmod(d, 0o755)
     _cleanups.append(lambda: shutil.rmtree(d, ignore_errors=True))
     return d
 
 
+def hold_block():
+    """A block of addresses that is this process's own as long as it lives: who holds it listens at its last one."""
+    for _ in range(1000):
+        block = "127.%d.%d." % (random.randrange(64, 164), random.randrange(256))
+        s = socket.socket()
+        try:
+            s.bind((block + "254", HOLD))
+            s.listen(1)
+            return block, s
+        except OSError:
+            s.close()
+    raise AssertionError("no loopback addresses for a test")
+
+
+_block = []
+
+
 def address(n):
-    """The nth loopback address of this test process."""
-    pid = os.getpid()
-    return "127.%d.%d.%d" % (64 + (pid >> 14) % 100, (pid >> 7) % 128, 1 + (pid % 128 + n * 128 // 8) % 250)
+    """The nth loopback address of this test process, n < 250."""
+    if not _block:
+        _block.extend(hold_block())
+    return _block[0] + str(1 + n)
 
 
 class System:
@@ -134,7 +189,7 @@ class System:
                  "run_dir = " + self.run_dir, "log_file = " + self.log, "uid_base = %d" % uid_base,
                  "allow_plaintext_login = yes", "relay_from = 127.0.0.0/8", "smtp_port = %d" % SMTP,
                  "dns_allow_local = yes", "segment_size = 8m", "spool_reserve = 16m",
-                 "queue_backoff_min = 1s", "queue_backoff_max = 2s", "connection_limit_address = 10000"]
+                 "queue_backoff_min = 1s", "queue_backoff_max = 2s", "connection_limit_address = 10000", "stop_timeout = 5m"]
         own = {line.split("=")[0].strip() for line in conf.splitlines()}
         lines = [line for line in lines if line.split("=")[0].strip() not in own]
         lines += ["listen = %s %s:%d" % (s, addr, PORTS[s]) for s in services]
@@ -142,10 +197,11 @@ class System:
         with open(self.conf, "w") as f:
             f.write("\n".join(lines) + "\n" + conf)
         self.services = [PORTS[s] for s in services]
-        self.proc = None
+        self.proc, self.starts = None, 0
         System.all.append(self)
 
     def start(self, wait=True):
+        self.starts = self.log_text().count(RUNNING)
         self.proc = subprocess.Popen([os.path.join(BUILD, "master/pabal-master"), "-F", "-c", self.conf],
                                      env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                      stderr=open(os.path.join(self.dir, "stderr"), "ab"))
@@ -157,6 +213,8 @@ class System:
     def ready(self):
         if self.proc.poll() is not None:
             raise AssertionError("%s ended with status %d" % (self.name, self.proc.returncode))
+        if self.log_text().count(RUNNING) <= self.starts:       # every process is in its cell
+            return False
         for port in self.services:
             try:
                 with socket.create_connection((self.addr, port), timeout=5) as s:
@@ -169,7 +227,7 @@ class System:
     def stop(self):
         if self.proc is not None and self.proc.poll() is None:
             self.proc.send_signal(signal.SIGTERM)
-            self.proc.wait(60)
+            self.proc.wait(2 * DEADLINE)
         return self.proc.returncode if self.proc else None
 
     def kill(self):
@@ -211,7 +269,7 @@ class System:
 
     def pabal(self, *args, input=None, check=True):
         p = subprocess.run([os.path.join(BUILD, "control/pabal"), "-c", self.conf] + list(args), env=self.env,
-                           input=input, capture_output=True, text=True, timeout=120)
+                           input=input, capture_output=True, text=True, timeout=DEADLINE)
         if check and p.returncode != 0:
             raise AssertionError("pabal %s: status %d: %s%s" % (" ".join(args), p.returncode, p.stdout, p.stderr))
         return p
@@ -239,21 +297,21 @@ class System:
         except OSError:
             return ""
 
-    def smtp(self, timeout=60):
+    def smtp(self, timeout=DEADLINE):
         return smtplib.SMTP(self.addr, SMTP, local_hostname="client.test", timeout=timeout)
 
-    def send(self, sender, rcpts, text, timeout=60):
+    def send(self, sender, rcpts, text, timeout=DEADLINE):
         with self.smtp(timeout) as c:
             return c.sendmail(sender, rcpts, text)
 
     def pop3(self, user, password="secret"):
-        c = poplib.POP3(self.addr, POP3, timeout=60)
+        c = poplib.POP3(self.addr, POP3, timeout=DEADLINE)
         c.user("%s@%s" % (user, self.domain))
         c.pass_(password)
         return c
 
     def imap(self, user, password="secret", select="INBOX"):
-        c = imaplib.IMAP4(self.addr, IMAP, timeout=60)
+        c = imaplib.IMAP4(self.addr, IMAP, timeout=DEADLINE)
         c.login("%s@%s" % (user, self.domain), password)
         if select:
             c.select(select)

@@ -50,7 +50,7 @@ def search(s, secrets, when):
 
 # ---- clients ------------------------------------------------------------------------------------------------
 
-def tls(s, ca, port, name, session=None, timeout=60):
+def tls(s, ca, port, name, session=None, timeout=h.DEADLINE):
     c = ca.context()
     sock = socket.create_connection((s.addr, port), timeout=timeout)
     return c, c.wrap_socket(sock, server_hostname=name, session=session)
@@ -85,7 +85,7 @@ class Imap:
 
 def starttls(s, ca, port, name, talk):
     """STARTTLS in the clear first: lines to send and what each answer starts with."""
-    sock = socket.create_connection((s.addr, port), timeout=60)
+    sock = socket.create_connection((s.addr, port), timeout=h.DEADLINE)
     f = sock.makefile("rb")
     for line, want in talk:
         if line:
@@ -127,20 +127,20 @@ def slow_keyd(s, ca):
         except Exception as e:
             result.append(e)
 
-    os.kill(keyd, signal.SIGSTOP)
+    h.freeze(keyd)
     try:
         threads = [threading.Thread(target=connect) for _ in range(5)]
         for t in threads:
             t.start()
         same({there.command("NOOP")[:2] for _ in range(200)}, {"OK"}, "with keyd stopped, a session of the same worker is answered")
-        with socket.create_connection((s.addr, h.IMAP), timeout=60) as c:
+        with socket.create_connection((s.addr, h.IMAP), timeout=h.DEADLINE) as c:
             ok(c.recv(4).startswith(b"* OK"), "and a new one in the clear")
         threads[0].join(1)
         same(result, [], "the handshakes wait")
     finally:
         os.kill(keyd, signal.SIGCONT)
     for t in threads:
-        t.join(60)
+        t.join(h.DEADLINE)
     ok(len(result) == 5 and all(isinstance(r, Imap) for r in result), "and end well when keyd goes on", result)
     same(there.command("NOOP")[:2], "OK", "the session was never touched")
 
@@ -148,13 +148,13 @@ def slow_keyd(s, ca):
 def resumption(s, ca):
     """A resumed session needs no signature."""
     c = ca.context()
-    with c.wrap_socket(socket.create_connection((s.addr, h.IMAPS), timeout=60), server_hostname="ec.daum.test") as first:
+    with c.wrap_socket(socket.create_connection((s.addr, h.IMAPS), timeout=h.DEADLINE), server_hostname="ec.daum.test") as first:
         first.recv(1000)
         session = first.session
     keyd = s.pids("keyd")[0]
-    os.kill(keyd, signal.SIGSTOP)
+    h.freeze(keyd)
     try:
-        with c.wrap_socket(socket.create_connection((s.addr, h.IMAPS), timeout=60), server_hostname="ec.daum.test", session=session) as second:
+        with c.wrap_socket(socket.create_connection((s.addr, h.IMAPS), timeout=h.DEADLINE), server_hostname="ec.daum.test", session=session) as second:
             ok(second.recv(4) == b"* OK" and second.session_reused, "a session is resumed while keyd is stopped")
     finally:
         os.kill(keyd, signal.SIGCONT)
@@ -187,7 +187,7 @@ def renewal(s, ca):
 
 
 def test():
-    s = h.System("keys", "daum.test", h.address(0), services=h.ALL_SERVICES).start().setup("def")
+    s = h.System("keys", "daum.test", h.address(0), "tls_handshake_timeout = 5m\n", services=h.ALL_SERVICES).start().setup("def")
     ca = h.Authority()
     secrets = {}
 
