@@ -1,14 +1,52 @@
 """One body for many, and one flush for many: counted, not timed."""
 import json
+import os
 import shutil
+import signal
+import socket
+import struct
 import subprocess
-import threading
 import harness as h
 from harness import ok, same
 
 
 def stats(s):
     return json.loads(s.pabal("spool", "stats", "--json").stdout)
+
+
+def unread(s):
+    """Bytes that clients sent and smtpd has not read."""
+    here = "%08X:%04X" % (struct.unpack("=I", socket.inet_aton(s.addr))[0], h.SMTP)
+    with open("/proc/net/tcp") as f:
+        rows = [line.split() for line in f]
+    return sum(int(r[4].split(":")[1], 16) for r in rows if r[1] == here and r[3] == "01")
+
+
+def at_once(s, n=50):
+    """What comes to spoold while it cannot get to it is made durable together."""
+    clients = [s.smtp() for _ in range(n)]
+    for c in clients:
+        c.ehlo()
+        c.mail("abc@daum.test")
+        same((c.rcpt("u01@daum.test")[0], c.docmd("DATA")[0]), (250, 354), "one of many begins")
+    before = stats(s)["flushes"]
+    qmgr, spoold = s.pids("qmgr")[0], s.pids("spoold")[0]
+    h.freeze(qmgr)      # deliveries have flushes of their own
+    h.freeze(spoold)
+    for c in clients:
+        c.send((h.letter() + ".\r\n").encode())
+    h.wait_for("smtpd to have read all", lambda: unread(s) == 0)
+    for _ in range(2):      # what it read before, it has passed on before it answers
+        with s.smtp() as c:
+            c.ehlo()
+    os.kill(spoold, signal.SIGCONT)
+    same([c.getreply()[0] for c in clients], [250] * n, "%d letters at once are taken" % n)
+    flushes = stats(s)["flushes"] - before
+    ok(flushes <= n / 10, "with a few flushes", flushes)
+    os.kill(qmgr, signal.SIGCONT)
+    for c in clients:
+        c.quit()
+    s.wait_messages("u01", n + 1)
 
 
 def test():
@@ -26,6 +64,7 @@ def test():
     same(after["bodies"] - before["bodies"], 1, "a message to 50 local users adds one body")
     same(after["rows"] - before["rows"], 50, "and 50 index rows")
     ok(after["bytes"] - before["bytes"] < 2 * 72 * 300, "the log grew by less than two bodies", (before, after))
+    at_once(s)
     # 50 connections at a time, 1,000 messages, from Postfix's load generator
     before = stats(s)
     p = subprocess.run(["smtp-source", "-s", "50", "-m", "1000", "-l", "4096", "-f", "abc@daum.test", "-t", "u00@daum.test",
