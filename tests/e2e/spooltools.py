@@ -50,12 +50,23 @@ def mailboxes(s):
     return out
 
 
+def holding(s, folder, text):
+    """The files below the folder of the spool that hold the text, each with where it stands there."""
+    out = []
+    for where, _, files in os.walk(os.path.join(s.spool, folder)):
+        for f in sorted(files):
+            try:
+                with open(os.path.join(where, f), "rb") as fd:
+                    at = fd.read().find(text)
+            except FileNotFoundError:
+                continue        # removed meanwhile
+            if at >= 0:
+                out.append((os.path.join(where, f), at))
+    return out
+
+
 def in_log(s, text):
-    for f in os.listdir(s.spool + "/log"):
-        with open(os.path.join(s.spool, "log", f), "rb") as fd:
-            if text in fd.read():
-                return True
-    return False
+    return bool(holding(s, "log", text))
 
 
 def drop_most(s):
@@ -123,25 +134,25 @@ def check(s):
 
 def damaged(s):
     """Each kind of damage is told for what it is; then it is undone."""
-    segs = sorted(os.listdir(s.spool + "/log"))
-    path = os.path.join(s.spool, "log", segs[0])
-    at = os.path.getsize(path) // 2
+    # in a record, wherever compaction has put it
+    path, at = holding(s, "log", b"marker-000001-marker")[0]
+    seg = os.path.basename(path)
     flip(path, at)
     code, out = check(s)
-    m = re.search(r"segment %s, offset (\d+): record LSN (\d+) is damaged" % segs[0], out)
+    m = re.search(r"segment %s, offset (\d+): record LSN (\d+) is damaged" % seg, out)
     ok(code == 1 and m, "a turned byte: check tells segment, offset and LSN", out)
-    ok(m and int(m.group(1)) <= at and int(m.group(2)) >= int(segs[0], 16), "and the place is right", (at, out))
+    ok(m and int(m.group(1)) <= at and int(m.group(2)) >= int(seg, 16), "and the place is right", (at, out))
     p = s.pabal("spool", "check", "--json", check=False)
     j = json.loads(p.stdout)
-    ok(p.returncode == 1 and not j["good"] and any(segs[0] in f for f in j["faults"]), "as JSON too", p.stdout)
+    ok(p.returncode == 1 and not j["good"] and any(seg in f for f in j["faults"]), "as JSON too", p.stdout)
     p = s.pabal("spool", "dump", check=False)
-    ok(p.returncode == 1 and segs[0] in p.stderr and p.stdout, "dump prints the rest and tells", p.stderr)
+    ok(p.returncode == 1 and seg in p.stderr and p.stdout, "dump prints the rest and tells", p.stderr)
     flip(path, at)
     os.rename(path, path + ".away")
     code, out = check(s)
     ok(code == 1 and ("missing" in out), "a segment that is missing", out)
     os.rename(path + ".away", path)
-    files = [os.path.join(w, f) for w, _, fs in os.walk(s.spool + "/body") for f in fs]
+    files = [path for path, _ in holding(s, "body", b"marker-005000-marker")]      # others may be of deleted mail
     os.rename(files[0], s.spool + "/away")
     code, out = check(s)
     ok(code == 1 and "file %s is missing" % os.path.basename(files[0]) in out, "a body file that is missing", out)
