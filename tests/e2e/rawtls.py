@@ -15,7 +15,7 @@ ALERT, HANDSHAKE, DATA = 21, 22, 23
 class Raw:
     """A client: the socket, and a TLS engine between two buffers."""
 
-    def __init__(self, s, port, ctx, session=None, timeout=30):
+    def __init__(self, s, port, ctx, session=None, timeout=h.DEADLINE):
         self.sock = socket.create_connection((s.addr, port), timeout=timeout)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.inc, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -102,9 +102,8 @@ class Raw:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
-    def ended(self, timeout):
-        """True when the server ends the connection within the time. Closes it."""
-        self.sock.settimeout(timeout)
+    def ended(self):
+        """True when the server ends the connection. Closes it."""
         try:
             while self.sock.recv(65536):
                 pass
@@ -166,7 +165,7 @@ def expand(secret, label, n, digest):
 class Crafted(Raw):
     """A client with a good handshake that then encrypts its records itself."""
 
-    def __init__(self, s, port, ca, timeout=30):
+    def __init__(self, s, port, ca, timeout=h.DEADLINE):
         fd, log = tempfile.mkstemp()
         os.close(fd)
         ctx = ca.context()

@@ -2,6 +2,7 @@
 import base64
 import imaplib
 import os
+import re
 import resource
 import socket
 import ssl
@@ -15,7 +16,7 @@ USER = "def@daum.test"
 
 
 def plain(s, port):
-    c = socket.create_connection((s.addr, port), timeout=30)
+    c = socket.create_connection((s.addr, port), timeout=h.DEADLINE)
     return c, c.makefile("rb")
 
 
@@ -30,7 +31,7 @@ def memory(s, role):
 
 def served(s, ctx, what):
     """Another client logs in and reads meanwhile."""
-    raw = socket.create_connection((s.addr, h.IMAPS), timeout=30)
+    raw = socket.create_connection((s.addr, h.IMAPS), timeout=h.DEADLINE)
     with ctx.wrap_socket(raw, server_hostname="mx.daum.test") as c:
         f = c.makefile("rb")
         f.readline()
@@ -79,7 +80,7 @@ def garbage(s, ctx):
              "an alert": b"\x15\x03\x01\x00\x02\x02\x28", "application data": b"\x17\x03\x03\x00\x10" + bytes(16), "SSLv2": b"\x80\x2e\x01\x00\x02" + bytes(41)}
     for what, data in cases.items():
         for port in (h.IMAPS, h.POP3S, h.SUBMISSIONS):
-            c = socket.create_connection((s.addr, port), timeout=30)
+            c = socket.create_connection((s.addr, port), timeout=h.DEADLINE)
             try:
                 c.sendall(data)
                 c.shutdown(socket.SHUT_WR)
@@ -91,16 +92,28 @@ def garbage(s, ctx):
         served(s, ctx, what)
 
 
+def handshake_time(s, time):
+    with open(s.conf) as f:
+        conf = f.read()
+    with open(s.conf, "w") as f:
+        f.write(re.sub(r"(?m)^(tls_handshake_timeout = ).*", r"\g<1>" + time, conf))
+    s.pabal("reload")
+
+
 def half_open(s, ctx):
     """Thousands that say nothing, or the first bytes of a handshake, cost little."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     n = min(10000, (hard if hard != resource.RLIM_INFINITY else 20000) - 200)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, n + 100), hard))
+    handshake_time(s, "20s")
     before = memory(s, "imapd")
-    silent = [socket.create_connection((s.addr, h.IMAPS), timeout=30) for _ in range(n // 2)]
-    begun = [socket.create_connection((s.addr, h.IMAPS), timeout=30) for _ in range(n // 2)]
+    silent = [socket.create_connection((s.addr, h.IMAPS), timeout=h.DEADLINE) for _ in range(n // 2)]
+    begun = [socket.create_connection((s.addr, h.IMAPS), timeout=h.DEADLINE) for _ in range(n // 2)]
     for c in begun:
-        c.sendall(bytes.fromhex("1603010200010001fc0303"))
+        try:
+            c.sendall(bytes.fromhex("1603010200010001fc0303"))
+        except OSError:     # this machine is so slow that its time is over
+            pass
     served(s, ctx, "%d half-open handshakes" % n)
     each = (memory(s, "imapd") - before) / n
     ok(each < 16, "a half-open handshake costs %.1f KiB" % each)
@@ -108,6 +121,7 @@ def half_open(s, ctx):
     ok(True, "they are closed when the time for a handshake is over")
     for c in silent + begun:
         c.close()
+    handshake_time(s, "5m")
 
 
 def closed(c):
@@ -122,7 +136,7 @@ def closed(c):
 
 def s_client(s, ca, port, data, *args):
     return subprocess.run(["openssl", "s_client", "-connect", "%s:%d" % (s.addr, port), "-CAfile", ca.cert, "-servername", "mx.daum.test", *args],
-                          input=data, capture_output=True, timeout=120)
+                          input=data, capture_output=True, timeout=h.DEADLINE)
 
 
 def floods(s, ca, ctx):
@@ -130,8 +144,9 @@ def floods(s, ca, ctx):
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     n = 0
     try:
-        while b"Pabal is ready" not in p.stdout.readline():
-            pass
+        line = p.stdout.readline()
+        while line and b"Pabal is ready" not in line:
+            line = p.stdout.readline()
         while p.poll() is None and n < 20000:   # one command at a time: only the first of a read counts
             p.stdin.write(b"K\n")
             p.stdin.flush()
@@ -159,7 +174,7 @@ def sasl(s, ctx):
              base64.b64encode(b"\0\xff\xfe\0pw"), base64.b64encode(b"\0u\0p\0x"), base64.b64encode(b"\0" + b"u" * 3000 + b"\0p"),
              base64.b64encode(b"other\0def@daum.test\0secret"), b"QQ" * 8000, b""]
     for line in lines:
-        raw = socket.create_connection((s.addr, h.SUBMISSIONS), timeout=30)
+        raw = socket.create_connection((s.addr, h.SUBMISSIONS), timeout=h.DEADLINE)
         with ctx.wrap_socket(raw, server_hostname="mx.daum.test") as c:
             f = c.makefile("rb")
             f.readline()
@@ -171,7 +186,7 @@ def sasl(s, ctx):
             c.sendall(line + b"\r\n")
             got = f.readline()
             ok(got[:3] in (b"501", b"500", b"535", b"421"), "SMTP: PLAIN %r is refused" % line[:20], got)
-        raw = socket.create_connection((s.addr, h.IMAPS), timeout=30)
+        raw = socket.create_connection((s.addr, h.IMAPS), timeout=h.DEADLINE)
         with ctx.wrap_socket(raw, server_hostname="mx.daum.test") as c:
             f = c.makefile("rb")
             f.readline()
@@ -190,7 +205,7 @@ def wrong_passwords(s, ctx):
     def guess(k):
         while not stop.is_set():
             try:
-                raw = socket.create_connection((s.addr, h.IMAPS), timeout=30)
+                raw = socket.create_connection((s.addr, h.IMAPS), timeout=h.DEADLINE)
                 with ctx.wrap_socket(raw, server_hostname="mx.daum.test") as c:
                     f = c.makefile("rb")
                     f.readline()
@@ -220,7 +235,7 @@ def wrong_passwords(s, ctx):
 
 def test():
     ca = h.Authority()
-    s = h.System("daum", "daum.test", h.address(1), "tls_handshake_timeout = 5s\nconnection_limit = 20000\nconnection_limit_address = 20000\n", services=h.ALL_SERVICES)
+    s = h.System("daum", "daum.test", h.address(1), "tls_handshake_timeout = 5m\nconnection_limit = 20000\nconnection_limit_address = 20000\n", services=h.ALL_SERVICES)
     s.start().setup("def", "other")
     s.pabal("cert", "install", "mx.daum.test", *ca.issue("mx.daum.test"))
     ctx = ca.context()
