@@ -78,16 +78,29 @@ def start_postfix(addr, peer, domains=("postfix.test",), main="smtpd_tls_securit
         else:
             open(os.path.join(d, "etc", f), "w").close()
     etc = os.path.join(d, "etc")
-    subprocess.run(["postfix", "-c", etc, "start"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                   stdin=subprocess.DEVNULL)
-    h._cleanups.append(lambda: subprocess.run(["postfix", "-c", etc, "stop"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+    h._cleanups.append(lambda: postfix(etc, "stop", check=False))
+    postfix(etc, "start")
+    wait_up(addr)
+    return d
 
+
+def restart_postfix(d, addr):
+    etc = os.path.join(d, "etc")
+    postfix(etc, "stop")
+    postfix(etc, "start")
+    wait_up(addr)
+
+
+def postfix(etc, what, check=True):
+    subprocess.run(["postfix", "-c", etc, what], check=check, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+
+
+def wait_up(addr):
     def up():
         try:
-            smtplib.SMTP(addr, 2525, timeout=5).quit()
+            smtplib.SMTP(addr, 2525, timeout=30).quit()
             return True
         except (OSError, smtplib.SMTPException):
             return False
 
     h.wait_for("postfix to be ready", up)
-    return d
