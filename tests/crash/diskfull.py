@@ -60,7 +60,7 @@ def test():
         except smtplib.SMTPException:
             return False
 
-    h.wait_for("mail to be taken again after space came back", again, 120)
+    h.wait_for("mail to be taken again after space came back", again)
     got = s.wait_messages("def", 1)
     ok(b"number 999." in got[0], "it recovers by itself", got)
     same(s.stop(), 0, "it stops in order")
