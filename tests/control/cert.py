@@ -123,7 +123,7 @@ def hook(s, ca):
 
     def run(*args, **env):
         return subprocess.run(["sh", HOOK] + list(args), env=dict({"PATH": os.environ["PATH"], "PABAL": wrapper}, **env),
-                              capture_output=True, text=True, timeout=60)
+                              capture_output=True, text=True, timeout=h.DEADLINE)
 
     top = h.tempdir()
 

@@ -23,7 +23,7 @@ def on_terminal(s, args, answers):
     if pid == 0:
         os.execve(PABAL, [PABAL, "-c", s.conf] + args, s.env)
     seen, left = b"", list(answers)
-    while select.select([fd], [], [], 60)[0]:
+    while select.select([fd], [], [], h.DEADLINE)[0]:
         try:
             got = os.read(fd, 4096)
         except OSError:
@@ -105,7 +105,7 @@ def passwords(s):
     p = s.pabal("user", "password", "--password=x", "def@daum.test", check=False)
     same(p.returncode, 2, "no password on the command line")
     ps = subprocess.run([PABAL, "-c", s.conf, "user", "password", "def@daum.test"], stdin=subprocess.DEVNULL, env=s.env,
-                        capture_output=True, text=True, timeout=60, start_new_session=True)
+                        capture_output=True, text=True, timeout=h.DEADLINE, start_new_session=True)
     ok(ps.returncode == 1 and "--password-file" in ps.stderr, "without a terminal it says how", ps.stderr)
 
 
@@ -148,7 +148,7 @@ def logins(s):
 
 def by_token(s, user, token):
     """A login with XOAUTH2: what the server said last."""
-    c = imaplib.IMAP4(s.addr, h.IMAP, timeout=60)
+    c = imaplib.IMAP4(s.addr, h.IMAP, timeout=h.DEADLINE)
     try:
         typ, data = c.authenticate("XOAUTH2", lambda _: ("user=%s\x01auth=Bearer %s\x01\x01" % (user, token)).encode())
         c.logout()
@@ -193,7 +193,7 @@ esac
     h.wait_for("a login", lambda: by_token(s, "def@daum.test", "good") == "OK")
     ok(True, "it connects again when accountd was killed")
     v.terminate()
-    same(v.wait(60), 0, "it ends when it is told to")
+    same(v.wait(h.DEADLINE), 0, "it ends when it is told to")
     h.wait_for("its end", lambda: "the validator of OAuth tokens is gone" in s.log_text())
 
 
@@ -240,7 +240,7 @@ def system(s):
     bad = os.path.join(s.dir, "bad.conf")
     with open(s.conf) as f, open(bad, "w") as g:
         g.write(f.read() + "nonsense = 1\nhop_limit = 3\nspool_dir = /dev/null/x\n")
-    p = subprocess.run([PABAL, "-c", bad, "--json", "check"], env=s.env, capture_output=True, text=True, timeout=60)
+    p = subprocess.run([PABAL, "-c", bad, "--json", "check"], env=s.env, capture_output=True, text=True, timeout=h.DEADLINE)
     same((p.returncode, len(json.loads(p.stdout)["errors"]) >= 2), (2, True), "check reports every error")
     for lines, wrong in (("tls_client_ca = /nonexistent/ca\n", ["tls_client_ca /nonexistent/ca: No such file or directory"]),
                          ("tls_client_ca = %s\n" % bad, ["tls_client_ca %s: there is no certificate in PEM in it" % bad]),
@@ -248,7 +248,7 @@ def system(s):
                          ("tls_ca_file = /nonexistent/ca\ntls_policy = far.test verify\n", ["tls_ca_file /nonexistent/ca: No such file or directory"])):
         with open(s.conf) as f, open(bad, "w") as g:
             g.write(f.read() + lines)
-        p = subprocess.run([PABAL, "-c", bad, "--json", "check"], env=s.env, capture_output=True, text=True, timeout=60)
+        p = subprocess.run([PABAL, "-c", bad, "--json", "check"], env=s.env, capture_output=True, text=True, timeout=h.DEADLINE)
         same((p.returncode, json.loads(p.stdout)["errors"]), (2 if wrong else 0, wrong), "check looks into files of authorities")
     same(s.pabal("reload").returncode, 0, "reload")
     ok("already" in s.pabal("start", check=False).stderr, "it does not start twice")

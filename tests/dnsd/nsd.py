@@ -47,7 +47,7 @@ far IN MX 10 mx.dead.test.
 
 
 def tool(*args, cwd):
-    p = subprocess.run(args, cwd=cwd, capture_output=True, text=True, timeout=60)
+    p = subprocess.run(args, cwd=cwd, capture_output=True, text=True, timeout=h.DEADLINE)
     if p.returncode != 0:
         raise AssertionError("%s: %s" % (args, p.stderr))
     return p.stdout.strip()
@@ -84,7 +84,7 @@ def ask(d, conf, *domains):
     path = os.path.join(d, "pabal.conf")
     with open(path, "w") as f:
         f.write(conf)
-    p = subprocess.run([ASK, path] + list(domains), capture_output=True, text=True, timeout=120)
+    p = subprocess.run([ASK, path] + list(domains), capture_output=True, text=True, timeout=h.DEADLINE)
     if p.returncode != 0:
         raise AssertionError("ask: %d\n%s\n%s" % (p.returncode, p.stdout, p.stderr))
     return [line.split("\t", 1)[1] for line in p.stdout.splitlines() if "\t" in line]

@@ -6,16 +6,16 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.environ.get("abs_top_srcdir", os.getcwd()), "tests/e2e"))
-from harness import BUILD, IMAP, POP3, SMTP, System, address, ok, run, same
+from harness import BUILD, DEADLINE, IMAP, POP3, SMTP, System, address, ok, run, same
 
 USERS = 3
 
 
 def load(mode, **options):
     argv = [os.path.join(BUILD, "bench/load"), mode]
-    for k, v in dict(options, timeout=60).items():
+    for k, v in dict(options, timeout=int(DEADLINE)).items():
         argv += ["--" + k.replace("_", "-"), str(v)]
-    p = subprocess.run(argv, input="wake 2\n", capture_output=True, text=True, timeout=120)
+    p = subprocess.run(argv, input="wake 2\n", capture_output=True, text=True, timeout=2 * DEADLINE)
     lines = p.stdout.strip().splitlines()
     ok(p.returncode == 0 and lines, "%s ends well" % mode, p.stdout + p.stderr)
     return json.loads(lines[-1]) if lines else {}
@@ -38,12 +38,12 @@ def test():
     same({k: v["n"] for k, v in r["ops"].items() if k in ("envelope", "body", "store", "searchtext")},
          {"envelope": 2, "body": 4, "store": 2, "searchtext": 2}, "each step of a script is played")
     p = subprocess.Popen([os.path.join(BUILD, "bench/load"), "idle", "--host", at["imap"], "--smtp", at["smtp"], "--conns", "4", "--users", "2",
-                          "--timeout", "60"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+                          "--timeout", "%d" % DEADLINE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
     try:
         same(p.stdout.readline(), "READY 4\n", "sessions come to IDLE")
         p.stdin.write("wake 3\n")
         same(p.stdout.readline(), "WOKEN\n", "and are woken")
-        r = json.loads(p.communicate(timeout=60)[0].strip().splitlines()[-1])
+        r = json.loads(p.communicate(timeout=DEADLINE)[0].strip().splitlines()[-1])
         same((p.returncode, r["ops"]["wakeup"]["n"], r["idle_failed"]), (0, 6, 0), "each once for each message to its user")
     finally:
         if p.poll() is None:

@@ -11,7 +11,7 @@ class Raw:
     """A client that sends what it is told."""
 
     def __init__(self, system, port):
-        self.s = socket.create_connection((system.addr, port), timeout=60)
+        self.s = socket.create_connection((system.addr, port), timeout=h.DEADLINE)
         self.f = self.s.makefile("rb")
 
     def line(self):

@@ -7,7 +7,7 @@ from harness import ok, same
 
 def master(s, *args):
     p = subprocess.run([os.path.join(h.BUILD, "master/pabal-master"), "-F", "-c", s.conf] + list(args), env=s.env,
-                       stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
+                       stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=h.DEADLINE)
     return p.returncode, p.stdout + p.stderr + s.log_text()
 
 

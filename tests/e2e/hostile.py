@@ -12,7 +12,7 @@ LOGIN = {h.POP3: b"USER def@daum.test\r\nPASS secret\r\n", h.IMAP: b"a LOGIN def
 
 
 def connect(s, port):
-    c = socket.create_connection((s.addr, port), timeout=20)
+    c = socket.create_connection((s.addr, port), timeout=h.DEADLINE)
     c.recv(300)
     return c
 
@@ -84,7 +84,7 @@ def garbage(s):
         c.close()
     held = []
     for i in range(900):
-        c = socket.create_connection((s.addr, PORTS[i % 3]), timeout=20)
+        c = socket.create_connection((s.addr, PORTS[i % 3]), timeout=h.DEADLINE)
         if i % 2:
             push(c, b"E")
         held.append(c)

@@ -1,11 +1,12 @@
 import socket
+import harness as h
 
 
 class Line:
     """A connection on which lines are said and heard."""
 
     def __init__(self, s, port, ctx=None):
-        self.sock = socket.create_connection((s.addr, port), 30)
+        self.sock = socket.create_connection((s.addr, port), h.DEADLINE)
         if ctx:
             self.tls(ctx)
         self.f = self.sock.makefile("rb")

@@ -35,13 +35,13 @@ def system(ca):
 
 def python(s, ca):
     ctx = ca.context()
-    c = imaplib.IMAP4_SSL(s.addr, h.IMAPS, ssl_context=ctx, timeout=30)
+    c = imaplib.IMAP4_SSL(s.addr, h.IMAPS, ssl_context=ctx, timeout=h.DEADLINE)
     ok("LOGINDISABLED" not in c.capabilities and "AUTH=SCRAM-SHA-256-PLUS" in c.capabilities and "STARTTLS" not in c.capabilities,
        "imaps: what is offered", str(c.capabilities))
     same(c.login(USER, "secret")[0], "OK", "imaps: LOGIN")
     same(c.select()[0], "OK", "imaps: SELECT")
     c.logout()
-    c = imaplib.IMAP4(s.addr, h.IMAP, timeout=30)
+    c = imaplib.IMAP4(s.addr, h.IMAP, timeout=h.DEADLINE)
     ok("LOGINDISABLED" in c.capabilities and "STARTTLS" in c.capabilities and not any(x.startswith("AUTH=") for x in c.capabilities),
        "imap: only STARTTLS is offered", str(c.capabilities))
     try:
@@ -53,12 +53,12 @@ def python(s, ca):
     ok("LOGINDISABLED" not in c.capabilities, "imap: logins after it", str(c.capabilities))
     same(c.authenticate("PLAIN", lambda _: ("\0%s\0secret" % USER).encode())[0], "OK", "imap: AUTHENTICATE PLAIN")
     c.logout()
-    p = poplib.POP3_SSL(s.addr, h.POP3S, context=ctx, timeout=30)
+    p = poplib.POP3_SSL(s.addr, h.POP3S, context=ctx, timeout=h.DEADLINE)
     ok("STLS" not in p.capa() and "SASL" in p.capa(), "pop3s: what is offered", str(p.capa()))
     p.user(USER)
     ok(p.pass_("secret").startswith(b"+OK"), "pop3s: USER and PASS")
     p.quit()
-    p = poplib.POP3(s.addr, h.POP3, timeout=30)
+    p = poplib.POP3(s.addr, h.POP3, timeout=h.DEADLINE)
     ok("STLS" in p.capa() and "USER" not in p.capa() and "SASL" not in p.capa(), "pop3: only STLS is offered", str(p.capa()))
     try:
         p.user(USER)
@@ -75,11 +75,11 @@ def external(s, ca):
     cert, key = ca.issue("def", name="def", san="email:" + USER)
     ctx = ca.context()
     ctx.load_cert_chain(cert, key)
-    c = imaplib.IMAP4_SSL(s.addr, h.IMAPS, ssl_context=ctx, timeout=30)
+    c = imaplib.IMAP4_SSL(s.addr, h.IMAPS, ssl_context=ctx, timeout=h.DEADLINE)
     ok("AUTH=EXTERNAL" in c.capabilities, "a client's certificate: EXTERNAL is offered", str(c.capabilities))
     same(c.authenticate("EXTERNAL", lambda _: b"")[0], "OK", "a client's certificate: EXTERNAL")
     c.logout()
-    c = imaplib.IMAP4_SSL(s.addr, h.IMAPS, ssl_context=ctx, timeout=30)
+    c = imaplib.IMAP4_SSL(s.addr, h.IMAPS, ssl_context=ctx, timeout=h.DEADLINE)
     try:
         c.authenticate("EXTERNAL", lambda _: b"abc@daum.test")
         ok(False, "EXTERNAL as somebody else is refused")
@@ -144,7 +144,7 @@ def gsasl(s, ca):
 
     def run(mechanism, password="secret", *more):
         return subprocess.run(["gsasl", "--connect", "%s:%d" % (s.addr, h.IMAP), "--imap", "--starttls", "--x509-ca-file", ca.cert, "-m", mechanism,
-                               "-a", USER, "-p", password, "--hostname", s.addr, *more], capture_output=True, text=True, timeout=60,
+                               "-a", USER, "-p", password, "--hostname", s.addr, *more], capture_output=True, text=True, timeout=h.DEADLINE,
                               stdin=subprocess.DEVNULL)
     for mechanism, more in (("SCRAM-SHA-256-PLUS", []), ("SCRAM-SHA-256", ["--no-cb"]), ("PLAIN", [])):
         p = run(mechanism, "secret", *more)

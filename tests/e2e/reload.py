@@ -16,7 +16,7 @@ def moved(s):
             f.write(conf + "".join("listen = %s %s:%d\n" % (svc, s.addr, 30000 + 3 * i + j) for j, svc in enumerate(services)))
         s.pabal("reload")
     for j, svc in enumerate(services):
-        with socket.create_connection((s.addr, 30000 + 3 * 69 + j), timeout=20) as c:
+        with socket.create_connection((s.addr, 30000 + 3 * 69 + j), timeout=h.DEADLINE) as c:
             ok(c.recv(1), "%s is served at the last of 70 addresses" % svc)
     with open(s.conf, "w") as f:
         f.write(conf)

@@ -12,7 +12,7 @@ class Raw:
     """An IMAP client that shows every line."""
 
     def __init__(self, s):
-        self.sock = socket.create_connection((s.addr, h.IMAP), timeout=60)
+        self.sock = socket.create_connection((s.addr, h.IMAP), timeout=h.DEADLINE)
         self.f = self.sock.makefile("rb")
         self.n = 0
         self.f.readline()

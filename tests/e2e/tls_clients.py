@@ -14,12 +14,12 @@ USER, PASSWORD = "def@daum.test", "secret"
 
 
 def run(*args, input=None, env=None):
-    return subprocess.run(list(args), input=input, capture_output=True, text=True, timeout=60, env=env, errors="replace")
+    return subprocess.run(list(args), input=input, capture_output=True, text=True, timeout=h.DEADLINE, env=env, errors="replace")
 
 
 def python(daum, ca):
     ctx = ca.context()
-    with smtplib.SMTP(daum.addr, h.SUBMISSION, local_hostname="client.test", timeout=60) as c:
+    with smtplib.SMTP(daum.addr, h.SUBMISSION, local_hostname="client.test", timeout=h.DEADLINE) as c:
         c.ehlo()
         ok("auth" not in c.esmtp_features, "587: no AUTH before TLS", c.esmtp_features)
         same(c.docmd("MAIL FROM:<def@daum.test>")[0], 530, "587: MAIL without a login is refused")
@@ -46,7 +46,7 @@ def python(daum, ca):
     same(c.login(USER, PASSWORD)[0], "OK", "993: imaplib logs in")
     same(c.select("INBOX")[1], [b"2"], "993: and reads")
     c.logout()
-    c = imaplib.IMAP4(daum.addr, h.IMAP, timeout=60)
+    c = imaplib.IMAP4(daum.addr, h.IMAP, timeout=h.DEADLINE)
     ok("LOGINDISABLED" in c.capabilities, "143: LOGINDISABLED before TLS", c.capabilities)
     same(c._simple_command("LOGIN", USER, PASSWORD)[0], "NO", "143: LOGIN without TLS is refused")
     c.host = "mx.daum.test"
@@ -54,7 +54,7 @@ def python(daum, ca):
     ok("LOGINDISABLED" not in c.capabilities and "AUTH=PLAIN" in c.capabilities, "143: logins after it", c.capabilities)
     same(c.authenticate("PLAIN", lambda x: b"\0" + USER.encode() + b"\0" + PASSWORD.encode())[0], "OK", "143: AUTHENTICATE PLAIN")
     c.logout()
-    c = poplib.POP3(daum.addr, h.POP3, timeout=60)
+    c = poplib.POP3(daum.addr, h.POP3, timeout=h.DEADLINE)
     ok("USER" not in c.capa() and "STLS" in c.capa(), "110: STLS and no USER before TLS", c.capa())
     c.host = "mx.daum.test"
     c.stls(context=ctx)
@@ -73,7 +73,7 @@ def python(daum, ca):
 class Submissions(smtplib.SMTP_SSL):
     def __init__(self, s, ctx):
         self.ctx, self.name = ctx, "mx." + s.domain
-        super().__init__(s.addr, h.SUBMISSIONS, local_hostname="client.test", timeout=60, context=ctx)
+        super().__init__(s.addr, h.SUBMISSIONS, local_hostname="client.test", timeout=h.DEADLINE, context=ctx)
 
     def _get_socket(self, host, port, timeout):
         import socket
@@ -83,7 +83,7 @@ class Submissions(smtplib.SMTP_SSL):
 class Imaps(imaplib.IMAP4_SSL):
     def __init__(self, s, ctx):
         self.name = "mx." + s.domain
-        super().__init__(s.addr, h.IMAPS, ssl_context=ctx, timeout=60)
+        super().__init__(s.addr, h.IMAPS, ssl_context=ctx, timeout=h.DEADLINE)
 
     def _create_socket(self, timeout):
         return self.ssl_context.wrap_socket(imaplib.IMAP4._create_socket(self, timeout), server_hostname=self.name)
@@ -92,7 +92,7 @@ class Imaps(imaplib.IMAP4_SSL):
 class Pop3s(poplib.POP3_SSL):
     def __init__(self, s, ctx):
         self.name = "mx." + s.domain
-        super().__init__(s.addr, h.POP3S, context=ctx, timeout=60)
+        super().__init__(s.addr, h.POP3S, context=ctx, timeout=h.DEADLINE)
 
     def _create_socket(self, timeout):
         return self.context.wrap_socket(poplib.POP3._create_socket(self, timeout), server_hostname=self.name)
