@@ -3,13 +3,14 @@
 /* An empty directory of the test's own, removed with what is in it. */
 #include <dirent.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static inline void tempdir_make(char path[64])
 {
 	const char *base = getenv("TMPDIR");
 
-	(void)snprintf(path, 64, "%.40s/pabal-XXXXXX", base != NULL ? base : "/tmp");
+	(void)snprintf(path, 64, "%s/pabal-XXXXXX", base != NULL && strlen(base) <= 40 ? base : "/tmp");
 	if (mkdtemp(path) == NULL)
 		abort();
 }

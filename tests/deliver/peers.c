@@ -42,7 +42,7 @@ void result_print(struct buf *b, const struct job_result *res)
 
 void turn_until(struct loop *l, bool (*cond)(void *ctx), void *ctx, const char *what)
 {
-	uint64_t end = clock_mono_ms() + 30000;
+	uint64_t end = clock_mono_ms() + 300000;
 
 	while (!cond(ctx)) {
 		if (clock_mono_ms() > end)

@@ -1,8 +1,11 @@
 /* deliver-remote whole: exchangers that refuse, hang up and are mute; peers that die. */
 #include "tests/lib/unit.h"
 
+#include <bsd/stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/ipc/proto_dns.h"
 #include "tests/deliver/remote_world.h"
@@ -276,16 +279,44 @@ static void test_qmgr_dies(void **state)
 	world_delete(w);
 }
 
+/* An hour ahead. */
+static uint64_t now_ns(clockid_t id)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(id, &ts);
+	return ((uint64_t)ts.tv_sec + 3600) * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static uint64_t turned_ms(void)
+{
+	return now_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+static uint64_t turned_us(void)
+{
+	return now_ns(CLOCK_REALTIME) / 1000;
+}
+
+static void turned_random(void *p, size_t n)
+{
+	arc4random_buf(p, n);
+}
+
 static void test_timeout(void **state)
 {
+	const struct clock_ops turned = { .mono_ms = turned_ms, .wall_us = turned_us, .random = turned_random };
 	struct world *w = world_new();
 
 	(void)state;
-	w->conf.smtp_reply_timeout = 1;
 	w->hosts[0].mail = "";
 	w->hosts[0].ehlo = "250 mx";
 	give_job(w, 1);
+	while (w->hosts[0].txs == 0)
+		assert_int_equal(loop_turn(w->loop, 100), 0);
+	clock_set(&turned);     /* the time for a reply is over */
 	wait_results(w, 1);
+	clock_set(NULL);
 	check_result(w, 0, "1 10:2 4.4.2 mx1.b.test[127.0.0.1]:@ conversation timed out with mx1.b.test[127.0.0.1] while sending MAIL FROM");
 	world_delete(w);
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -126,6 +127,8 @@ int main(int argc, char **argv)
 	static uint8_t d[INPUT_MAX];
 
 	(void)argc;
+	if (runs == NULL)       /* a hang ends as an error; FUZZ_RUNS may want longer */
+		(void)alarm(1200);
 	base = base != NULL ? base + 1 : argv[0];
 	/* for binary formats: zeros, which decode as values with nothing in them */
 	for (size_t len = 0; len <= 128; len++)

@@ -27,7 +27,7 @@ static int set_up(void **state)
 	const char *base = getenv("TMPDIR");
 
 	(void)state;
-	(void)snprintf(dir, sizeof(dir), "%.40s/pabal-XXXXXX", base != NULL ? base : "/tmp");
+	(void)snprintf(dir, sizeof(dir), "%s/pabal-XXXXXX", base != NULL && strlen(base) <= 40 ? base : "/tmp");
 	assert_non_null(mkdtemp(dir));
 	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s = store_new(dirfd_);

@@ -88,7 +88,7 @@ bool edge_keyd_try(struct edge_keyd *t, struct edge_client *c)
 	bool done = false;
 
 	assert_int_equal(conn_start_tls_client(c->c, t->client, &target), 0);
-	for (unsigned i = 0; !done && i < 60; i++) {
+	for (unsigned i = 0; !done && i < 300; i++) {
 		assert_int_equal(loop_turn(t->e->loop, 1000), 0);
 		done = c->tls || c->closed;
 	}

@@ -11,7 +11,7 @@
 #include "common/ipc/proto_master.h"
 #include "tests/lib/server.h"
 
-enum { DEADLINE_MS = 60 * 1000, MASTER_FD = 3 };
+enum { DEADLINE_MS = 300 * 1000, MASTER_FD = 3 };
 
 const uint8_t server_secret[32] = "0123456789abcdef0123456789abcde";
 

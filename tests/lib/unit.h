@@ -8,10 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/base/slice.h"
+
+/* A test that hangs is killed by this, which is told as an error; the daemons it started end with it. */
+enum { UNIT_TEST_LIMIT_S = 1200 };
+__attribute__((constructor)) static void unit_test_limit(void)
+{
+	(void)alarm(UNIT_TEST_LIMIT_S);
+}
 
 /* got and want as text, with the row of the table that failed. */
 #define assert_slice(row, got, want) \

@@ -305,12 +305,17 @@ static void refusals(void **state)
 	start(&f, "allow_plaintext_login = yes\nlogin_timeout = 1s\n");
 	edge_connect(&f.e, &c);
 	edge_hear(&c, "+OK ");
+	edge_hear_close(&c);    /* the login timeout */
+	end(&f);
+	start(&f, "allow_plaintext_login = yes\n");
+	edge_connect(&f.e, &c);
+	edge_hear(&c, "+OK ");
 	edge_say(&c, "USER def\r\nPASS wrong\r\nUSER slow\r\nPASS secret\r\n");
 	edge_hear(&c, "+OK ");
 	edge_hear(&c, "-ERR [AUTH]");
 	edge_hear(&c, "+OK ");
 	edge_hear(&c, "-ERR [SYS/TEMP]");
-	edge_hear_close(&c);    /* the login timeout */
+	edge_hang_up(&c);
 	edge_connect(&f.e, &c);
 	edge_hear(&c, "+OK ");
 	for (unsigned i = 0; i < 21; i++)
@@ -385,10 +390,12 @@ static void bodies_in_turn(void **state)
 	f.hold_gets = true;
 	for (unsigned i = 0; i < N; i++)
 		edge_say(&c[i], "RETR 2\r\n");
-	for (unsigned i = 0; i < 20; i++)
+	while (f.gets < 64)
+		assert_int_equal(loop_turn(f.e.loop, 1000), 0);
+	for (unsigned i = 0; i < 20; i++)       /* would there come more? */
 		assert_int_equal(loop_turn(f.e.loop, 50), 0);
 	held = f.gets;
-	assert_true(held > 0 && held <= 64);
+	assert_int_equal(held, 64);
 	f.hold_gets = false;
 	got.bytes = slice_of(f.big, SMALL);
 	edge_hang_up(&c[N - 1]);        /* leaves while it waits */

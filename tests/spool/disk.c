@@ -404,7 +404,7 @@ int testdir_open(void)
 	const char *tmp = getenv("TMPDIR");
 	int fd;
 
-	(void)snprintf(testdir, sizeof(testdir), "%s/pabal-spool-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	(void)snprintf(testdir, sizeof(testdir), "%s/pabal-spool-XXXXXX", tmp != NULL && strlen(tmp) <= 200 ? tmp : "/tmp");
 	must(mkdtemp(testdir) != NULL, testdir);
 	fd = open(testdir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	must(fd >= 0, testdir);

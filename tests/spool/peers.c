@@ -261,7 +261,7 @@ bool client_ask(struct client *c, uint16_t type, void (*encode)(struct buf *, co
 	c->answered = false;
 	encode(channel_begin(c->ch), m);
 	(void)channel_end_request(c->ch, type, -1, 0, on_reply, c);
-	for (int i = 0; i < 2000 && !c->answered; i++)
+	for (int i = 0; i < 30000 && !c->answered; i++)         /* a file may be flushed for it by another thread */
 		assert_int_equal(loop_turn(loop, 10), 0);
 	assert_true(c->answered);
 	return c->r == 0;

@@ -348,7 +348,7 @@ static void full_disk(void **state)
 	client_open(&smtpd, ROLE_SMTPD), client_open(&local, ROLE_DELIVER_LOCAL);
 	client_open(&qmgr, ROLE_QMGR), client_open(&imapd, ROLE_IMAPD);
 	disk_set_free(1000, 1000);
-	for (int i = 0; i < 2000 && buf_len(&smtpd.events) < 20; i++)
+	for (int i = 0; i < 30000 && buf_len(&smtpd.events) < 20; i++)
 		assert_int_equal(loop_turn(loop, 10), 0);
 	assert_non_null(strstr(client_events(&smtpd), "state accepting=0;"));
 	assert_int_equal(ask_accept(&smtpd, "a@y", "refused"), 0);
