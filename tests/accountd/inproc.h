@@ -6,7 +6,6 @@
  */
 #include <bsd/stdlib.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "accountd/accountd.h"
@@ -22,20 +21,15 @@ static char dir[64];
 static uint64_t clock_ahead;            /* ms */
 static struct buf logged;
 
+/* The clock stands unless the test turns it: how long something takes here changes nothing. */
 static uint64_t later_ms(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 + clock_ahead;
+	return 1000000 + clock_ahead;
 }
 
 static uint64_t later_us(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000 + clock_ahead * 1000;
+	return 1790000000000000u + clock_ahead * 1000;
 }
 
 static void random_bytes(void *p, size_t n)
@@ -171,9 +165,7 @@ static unsigned replies(const struct peer *p)
 
 static void peer_wait(struct peer *p, unsigned n)
 {
-	uint64_t until = clock_mono_ms() + 300000;
-
-	while (replies(p) < n && clock_mono_ms() < until)
+	while (replies(p) < n)
 		assert_int_equal(loop_turn(lp, 1000), 0);
 	assert_int_equal(replies(p), n);
 }
