@@ -5,32 +5,44 @@
 #include "control/show.h"
 #include "control/spool_client.h"
 
-enum { TIMEOUT_MS = 60000, DO_TIMEOUT_MS = 600 * 1000, PAGE = 100, ID_DIGITS_MIN = 10 };
+enum { TIMEOUT_MS = 60000, DO_TIMEOUT_MS = 600 * 1000, PAGE = 1000, ID_DIGITS_MIN = 10 };
 
 /* ---- list, show ---------------------------------------------------------------- */
 
+/* Written page by page: a queue may be long. */
 struct listing {
 	struct control *ct;
 	struct buf out;
-	json_t *array;
-	uint64_t now, count, last;
+	uint64_t now, count;
 };
+
+/* The elements of a JSON array, of which the page is a part. */
+static void page_json(struct listing *l, const struct spool_taken *page)
+{
+	struct buf text = BUF_INIT(512 * 1024 * 1024);
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < page->msgs_n; i++)
+		(void)json_array_append_new(array, show_msg_json(&page->msgs[i]));
+	format_json(&text, array);
+	/* Without the "[" before and the "\n]\n" behind. */
+	buf_add_byte(&l->out, l->count == 0 ? '[' : ',');
+	if (buf_err(&text) == 0 && buf_len(&text) > 4)
+		buf_add_slice(&l->out, slice_sub(buf_slice(&text), 1, buf_len(&text) - 4));
+	else
+		l->out.err = ERR_NOMEM;
+	buf_free(&text);
+}
 
 static int page_show(struct listing *l, const struct spool_taken *page)
 {
-	for (uint32_t i = 0; i < page->msgs_n; i++) {
-		if (l->ct->json)
-			(void)json_array_append_new(l->array, show_msg_json(&page->msgs[i]));
-		else
-			show_msg(&l->out, &page->msgs[i], l->now, false);
-		if (page->msgs[i].msgid <= l->last)
-			return ERR_CORRUPT;
-		l->last = page->msgs[i].msgid;
-		l->count++;
-	}
-	/* Text is written page by page: a queue may be long. */
-	if (l->ct->json)
+	if (page->msgs_n == 0)
 		return 0;
+	if (l->ct->json)
+		page_json(l, page);
+	for (uint32_t i = 0; i < page->msgs_n && !l->ct->json; i++)
+		show_msg(&l->out, &page->msgs[i], l->now, false);
+	l->count += page->msgs_n;
 	return finish_output(&l->out) == EXIT_DONE ? 0 : ERR_IO;
 }
 
@@ -42,15 +54,17 @@ static int pages(struct client *c, struct listing *l, struct slice match)
 	int r;
 
 	do {
-		req.after = l->last;
 		if ((r = CLIENT_CALL(c, spool_queue_list, &req, TIMEOUT_MS, &m)) != 0)
 			return r;
 		if (m.type != spool_taken_MSG || IPC_DECODE(&m, spool_taken, client_arena(c), &page) != 0)
 			return spool_client_failed(c, &m, "spoold does not list", "the queue");
+		if (page.next_due != 0 && page.next_due <= req.after)
+			return client_strange(c);
+		req.after = page.next_due;
 		if ((r = page_show(l, &page)) != 0)
-			return r == ERR_CORRUPT ? client_strange(c) : r;
+			return r;
 		arena_reset(client_arena(c));
-	} while (page.msgs_n != 0);
+	} while (req.after != 0);
 	return 0;
 }
 
@@ -60,17 +74,15 @@ int cmd_queue_list(struct control *ct)
 	struct client *c = client_open(ct->conf, ROLE_SPOOLD, false);
 	int r = ERR_CLOSED;
 
-	l.array = ct->json ? json_array() : NULL;
 	if (c != NULL)
 		r = pages(c, &l, slice_cstr(ct->words_n > 0 ? ct->words[0] : ""));
+	client_close(&c);
 	if (r == 0 && ct->json)
-		format_json(&l.out, json_incref(l.array));
+		buf_add_cstr(&l.out, l.count == 0 ? "[]\n" : "\n]\n");
 	else if (r == 0 && l.count == 0)
 		buf_add_cstr(&l.out, ct->words_n > 0 ? "Nothing in the queue has this in an address.\n" : "The queue is empty.\n");
 	else if (r == 0)
 		buf_addf(&l.out, "%llu message%s\n", (unsigned long long)l.count, l.count == 1 ? "" : "s");
-	json_decref(l.array);
-	client_close(&c);
 	if (r == 0)
 		return finish_output(&l.out);
 	buf_free(&l.out);

@@ -5,7 +5,7 @@
 #include "common/base/log.h"
 #include "spool/service_internal.h"
 
-enum { LIST_MAX = 10000, JOB_STEP = 200, SCAN_STEP = 1000 };
+enum { LIST_MAX = 1000, JOB_STEP = 200 };
 
 /* ---- does a message have this text in an address? ---- */
 
@@ -31,40 +31,37 @@ int request_queue_list(struct service *svc, struct peer *p, struct ipc_msg *m)
 {
 	struct spool_queue_list in;
 	struct spool_taken out = { 0 };
-	uint64_t ids[SCAN_STEP], after;
-	size_t size = 0, kept = 0;
-	uint32_t n = 0, seen = 0;
-	int r = 0;
+	uint64_t ids[LIST_MAX];
+	uint32_t n = 0;
+	size_t kept = 0;
+	int r;
 
 	REQUEST_DECODE(svc, p, m, spool_queue_list, &in);
-	after = in.after;
 	if (in.n > LIST_MAX)
 		in.n = LIST_MAX;
-	if ((out.msgs = arena_calloc(svc->arena, in.n + 1, sizeof(*out.msgs))) == NULL)
+	r = spool_queue_ids(svc->spool, in.after, in.n, ids, &n);
+	if (r == 0 && (out.msgs = arena_calloc(svc->arena, n, sizeof(*out.msgs))) == NULL)
 		r = ERR_NOMEM;
-	/* next_due tells where to go on when the answer is full: the last msgid looked at. */
-	while (r == 0 && out.msgs_n < in.n && kept < REPLY_MAX / 2) {
-		if ((r = spool_queue_ids(svc->spool, after, SCAN_STEP, ids, &n)) != 0 || n == 0)
+	out.next_due = n == in.n ? in.after : 0;
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		struct spool_msg *msg = &out.msgs[out.msgs_n];
+		size_t size = 0;
+
+		r = msg_load(svc, ids[i], false, false, &size, msg);
+		if (i != 0 && (r == ERR_NOMEM || (r == 0 && kept + size > REPLY_MAX))) {
+			out.next_due = ids[i - 1];      /* the rest in another answer */
+			r = 0;
 			break;
-		for (uint32_t i = 0; r == 0 && i < n && out.msgs_n < in.n && kept < REPLY_MAX / 2; i++) {
-			size = 0;
-			after = ids[i];
-			r = msg_load(svc, ids[i], false, false, &size, &out.msgs[out.msgs_n]);
-			if (r == 0 && matches(&out.msgs[out.msgs_n], in.match)) {
-				out.msgs_n++;
-				kept += size;
-			}
 		}
-		seen += n;
-		if (seen > 100 * SCAN_STEP)
-			break;          /* a rare text in a long queue: ask again from there */
+		if (n == in.n)
+			out.next_due = ids[i];
+		if (r == 0 && matches(msg, in.match)) {
+			out.msgs_n++;
+			kept += size;
+		}
 	}
-	if (r == ERR_NOMEM && out.msgs_n != 0)
-		r = 0;
-	if (service_refused(svc, p, m->id, r))
-		return 0;
-	out.next_due = n != 0 ? after : 0;
-	(void)ANSWER(svc, p, m->id, spool_taken, &out);
+	if (!service_refused(svc, p, m->id, r))
+		(void)ANSWER(svc, p, m->id, spool_taken, &out);
 	return 0;
 }
 

@@ -105,7 +105,9 @@ IPC_MESSAGE(spool_release, 24, SPOOL_RELEASE_FIELDS)
 
 /* For pabal and qmgr. */
 #define SPOOL_QUEUE_LIST_FIELDS(X) X##_U64(after) X##_U32(n) X##_STR(match, SPOOL_ADDR_MAX)
-IPC_MESSAGE(spool_queue_list, 30, SPOOL_QUEUE_LIST_FIELDS) /* msgid > after; match: part of an address; -> spool_taken */
+/* Of the next n messages (1,000 at most) after that msgid those that have match in an address -> spool_taken, which may
+ * be empty; next_due is where to go on, 0: there are no more. */
+IPC_MESSAGE(spool_queue_list, 30, SPOOL_QUEUE_LIST_FIELDS)
 #define SPOOL_QUEUE_SHOW_FIELDS(X) X##_U64(msgid)
 IPC_MESSAGE(spool_queue_show, 31, SPOOL_QUEUE_SHOW_FIELDS)/* -> spool_taken with one or fail NOTFOUND */
 enum { QUEUE_HOLD = 1, QUEUE_UNHOLD = 2, QUEUE_DELETE = 3, QUEUE_FLUSH = 4 /* all pending due now */ };

@@ -431,12 +431,48 @@ static void queue_pattern(void **state)
 	free(to);
 }
 
+/* A list comes in answers of so many messages looked at; where to go on is told also by one in which nothing matched. */
+static void queue_pages(void **state)
+{
+	static const struct { uint32_t n; struct slice match; uint32_t msgs[4], answers; } rows[] = {
+		{ 10, SLICE_LIT(""), { 3 }, 1 },
+		{ 3, SLICE_LIT(""), { 3, 0 }, 2 },
+		{ 2, SLICE_LIT(""), { 2, 1 }, 2 },
+		{ 1, SLICE_LIT(""), { 1, 1, 1, 0 }, 4 },
+		{ 1, SLICE_LIT("C@Y"), { 0, 0, 1, 0 }, 4 },
+		{ 10, SLICE_LIT("nobody"), { 0 }, 1 },
+	};
+	struct client pabal;
+
+	(void)state;
+	for (const char *to = "abc"; *to != '\0'; to++) {
+		char rcpt[] = { *to, '@', 'y', '\0' };
+
+		assert_true(ask_accept(&smtpd, rcpt, "x") != 0);
+	}
+	client_open(&pabal, ROLE_CONTROL);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct spool_queue_list l = { .n = rows[i].n, .match = rows[i].match };
+		struct spool_taken out;
+
+		for (uint32_t k = 0; k < rows[i].answers; k++) {
+			assert_true(ASK(&pabal, spool_queue_list, &l));
+			GOT(&pabal, spool_taken, &out);
+			assert_int_equal(out.msgs_n, rows[i].msgs[k]);
+			assert_true((out.next_due == 0) == (k == rows[i].answers - 1));
+			assert_true(out.next_due == 0 || out.next_due > l.after);
+			l.after = out.next_due;
+		}
+	}
+	client_close(&pabal);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(whole_way), T(tokens), T(roles), T(sessions), T(one_flush), T(fault), T(dead), T(outcome_and_retake), T(body_files),
-		T(full_disk), T(queue_commands), T(queue_pattern),
+		T(full_disk), T(queue_commands), T(queue_pattern), T(queue_pages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
