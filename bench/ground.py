@@ -53,7 +53,7 @@ class Ground:
         self.mounted = True
         return None
 
-    def flush_times(self):
+    def flush_times(self, seconds):
         """(median ms of append 4 KiB + fdatasync, its rate from 16 threads, rate of create + fsync from 50 threads)"""
         d = os.path.join(self.path, "flush")
         os.mkdir(d)
@@ -88,7 +88,7 @@ class Ground:
             counts.clear()
             ts = [threading.Thread(target=fn, args=("%s%d" % (fn.__name__, i),)) for i in range(threads)]
             t = time.monotonic()
-            end[0] = t + 1.5
+            end[0] = t + seconds
             for x in ts:
                 x.start()
             for x in ts:

@@ -145,9 +145,9 @@ class Load:
                 proc.wait()
 
 
-def wait_until(what, cond, seconds=60):
+def wait_until(what, cond, seconds=60, pause=0.01):
     end = time.monotonic() + seconds
     while not cond():
         if time.monotonic() > end:
             raise Failed("waited in vain: " + what)
-        time.sleep(0.01)
+        time.sleep(pause)

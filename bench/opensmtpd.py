@@ -96,9 +96,11 @@ class OpenSMTPD(System):
             self.proc.kill()
             self.proc.wait()
 
+    def forget(self):
+        for q in ("queue", "incoming", "temporary"):
+            for d in glob.glob("%s/spool/smtpd/%s/*" % (self.dir, q)):
+                shutil.rmtree(d)
+
     def drain(self):
         return {"drain_dir": [self.mail + "/*/new"]}
 
-    def wipe(self):
-        for d in glob.glob(self.mail + "/*"):
-            shutil.rmtree(d)

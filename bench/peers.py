@@ -118,6 +118,12 @@ class Postfix(System):
         measure.wait_until("Postfix's queue to be empty", lambda: not self.active(), 60)
         time.sleep(0.2)
 
+    def forget(self):
+        for q in ("maildrop", "incoming", "active", "deferred", "defer"):
+            for d, _, files in os.walk(os.path.join(self.spool, q)):
+                for f in files:
+                    os.unlink(os.path.join(d, f))
+
     def deferred(self):
         return sum(len(files) for _, _, files in os.walk(self.spool + "/deferred"))
 

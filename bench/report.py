@@ -18,7 +18,7 @@ def short(v):
 class Results:
     def __init__(self):
         self.data = {}                  # (work, case, system) -> {metric: [values]}
-        self.skipped = []
+        self.failed = []                # what was asked for and is not here
         self.notes = []
         self.noise = {}                 # work -> runs that were disturbed
 
@@ -53,12 +53,23 @@ class Results:
         if not rows:
             return ""
         out = ["### %s. %s%s" % (work.rstrip("*"), title, ", every flush 2 ms" if work.endswith("*") else ""), "",
-               "| " + " | ".join(list(cases) + ["system"] + [m[1] for m in metrics]) + " |",
-               "|" + "---|" * (len(cases) + 1 + len(metrics))]
+               "| " + " | ".join(list(cases) + ["system"] + [m[1] for m in metrics] + ["runs"]) + " |",
+               "|" + "---|" * (len(cases) + 2 + len(metrics))]
         for c, s in rows:
             cells = [self.cell(work, c, s, m[0], i == 0) for i, m in enumerate(metrics)]
-            out.append("| " + " | ".join([str(x) for x in c] + [s] + cells) + " |")
+            runs = max(len(v) for v in self.data[work, c, s].values())
+            out.append("| " + " | ".join([str(x) for x in c] + [s] + cells + [str(runs)]) + " |")
         return "\n".join(out) + "\n"
+
+    def ratio(self, t, work, case):
+        """Ours by theirs: the median of the pairs of runs that came one after the other, or, if one of them is lost, of the medians."""
+        ours = self.values(work, case, "Pabal", t.metric)
+        theirs = self.values(work, case, t.peer, t.metric) if t.peer else [1] * len(ours)
+        if not ours or not theirs or not all(theirs):
+            return None
+        if len(ours) == len(theirs):
+            return statistics.median(o / p for o, p in zip(ours, theirs))
+        return statistics.median(ours) / statistics.median(theirs)
 
     def against(self, t, suffix):
         """(worst figure over the cases of a target, in which case)"""
@@ -66,12 +77,8 @@ class Results:
         for (w, case, system) in self.data:
             if w != t.work + suffix or system != "Pabal" or not t.fits(case):
                 continue
-            ours = self.median(w, case, "Pabal", t.metric)
-            theirs = self.median(w, case, t.peer, t.metric) if t.peer else 1
-            if ours is None or not theirs:
-                continue
-            v = ours / theirs
-            if worst is None or (v < worst[0] if t.at_least else v > worst[0]):
+            v = self.ratio(t, w, case)
+            if v is not None and (worst is None or (v < worst[0] if t.at_least else v > worst[0])):
                 worst = v, case
         return worst
 
@@ -93,7 +100,9 @@ class Results:
         works = list(dict.fromkeys(w for w, _, _ in self.data))
         out = [head, "", "## Ratios and targets", "", self.targets(), "## Figures", ""]
         out += [self.table(w) for w in works]
-        self.notes += ["work %s: other work used more than 0.2 of a core in %d runs, also when done again" % n for n in self.noise.items()]
-        if self.skipped or self.notes:
-            out += ["## Not measured, and remarks", ""] + ["- " + s for s in dict.fromkeys(self.skipped + self.notes)] + [""]
+        noise = ["work %s: other work used more than 0.2 of a core in %d runs, also when done again" % n for n in self.noise.items()]
+        if self.failed:
+            out += ["## Failed", ""] + ["- **%s**" % s for s in dict.fromkeys(self.failed)] + [""]
+        if self.notes or noise:
+            out += ["## Remarks", ""] + ["- " + s for s in dict.fromkeys(self.notes + noise)] + [""]
         return "\n".join(out)

@@ -12,6 +12,7 @@ import measure
 
 USERS = 100
 PASSWORD = "pass"
+HASH = "$5$benchbench$vbvblUw.3z6AIkO7dzjzpG9pPE7G/CPJ6Zj6MH2Kr2D"     # of it: a user is made without making one
 
 
 def listening(addr, port):
@@ -69,6 +70,9 @@ class System:
         """Waits until work in flight is done."""
         time.sleep(0.2)
 
+    def forget(self):
+        """Stopped, it loses the mail that it has accepted and not delivered yet."""
+
     def stop(self):
         if not self.running:
             return
@@ -89,7 +93,7 @@ class Pabal(System):
     """One Pabal. A folder of its own in the ground; ports of services that this build does not know are left out."""
 
     def __init__(self, b, name, domain, addr, dns, relay=False):
-        self.b, self.name, self.domain, self.addr = b, "Pabal", domain, addr
+        self.b, self.name, self.domain, self.addr, self.seen = b, "Pabal", domain, addr, {}
         self.dir = os.path.join(b.ground.path, "pabal-" + name)
         self.conf = os.path.join(self.dir, "pabal.conf")
         self.ports = {"smtp": 3925, "imap": 3943, "pop3": 3910, "submissions": 3965, "imaps": 3993, "pop3s": 3995}
@@ -119,7 +123,7 @@ class Pabal(System):
 
     def run(self, *args, check=True, **kw):
         env = dict(os.environ, PABAL_LIBEXEC=self.b.slow_libexec if self.b.slow else self.b.libexec)
-        p = subprocess.run([self.b.prefix + "/bin/pabal", "-c", self.conf] + list(args), env=env, text=True,
+        p = subprocess.run([self.b.pabal, "-c", self.conf] + list(args), env=env, text=True,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **kw)
         if check and p.returncode != 0:
             raise measure.Failed("pabal %s: %s" % (" ".join(args), (p.stdout + p.stderr).strip()))
@@ -132,14 +136,16 @@ class Pabal(System):
         return [int(measure.read(self.dir + "/run/master.pid").split()[0])]
 
     def start(self):
-        self.running = True
-        self.run("start")
+        if not self.running:
+            self.running = True
+            self.run("start")
 
     def setup(self, users):
+        self.users = users
         self.start()
         self.run("domain", "add", self.domain)
         for i in range(users):
-            self.run("user", "add", "--password-file=-", "user%d@%s" % (i, self.domain), input=PASSWORD + "\n")
+            self.run("user", "add", "--hash", "--password-file=-", "user%d@%s" % (i, self.domain), input=HASH + "\n")
 
     def has(self, service):
         return service in self.services
@@ -158,15 +164,20 @@ class Pabal(System):
     def ask_to_stop(self):
         self.run("stop", check=False)
 
-    def fresh(self, users):
-        """Begins anew with nothing in it."""
+    def forget(self):
+        """All mail, in mailboxes too: what is in the queue is nowhere else."""
         self.stop()
         for d in ("spool", "state", "run", "keys"):
             shutil.rmtree(os.path.join(self.dir, d), ignore_errors=True)
-        self.setup(users)
+        self.setup(self.users)
 
-    def flush_calls(self):
-        return json.loads(self.run("spool", "stats", "--json").stdout)["flushes"]
+    def stats(self):
+        return json.loads(self.run("spool", "stats", "--json").stdout)
+
+    def at_rest(self, n):
+        """Whether n messages are in the queue and nothing has changed since the last call."""
+        before, self.seen = self.seen, self.stats()
+        return self.seen["queued"] >= n and before.get("lsn") == self.seen["lsn"]
 
     def queue_list(self):
         return self.run("queue", "list").stdout

@@ -5,14 +5,14 @@ import time
 import measure
 from works_mail import NOISE, arrivals, drop_caches, each, reply_ms, size_name
 
-SMALL_USER, BIG_USER = 90, 91
+FIRST_USER = 90                         # of the users with a mailbox for work f
 
 
 def readers(b, tls=None):
     """The systems that have mailboxes; tls: and offer this service."""
     for s in (b.daum, b.dovecot):
         if s and tls and not s.has(tls):
-            b.results.skipped.append("this build of Pabal has no " + tls)
+            b.results.notes.append("this build of Pabal has no " + tls)
     return [s for s in (b.daum, b.dovecot) if s and (not tls or s.has(tls))]
 
 
@@ -31,7 +31,7 @@ WARM = (("select", "SELECT"), ("flags", "FETCH 1:* FLAGS"), ("envelope", "FETCH 
         ("searchtext", "SEARCH TEXT"), ("searchbody", "SEARCH BODY"))
 
 
-def imap_box(b, suffix, user, messages):
+def imap_box(b, suffix, user, messages, part):
     def script(system, text, **options):
         return b.load.run("imap", host=system.host("imap"), users=1, first_user=user, script=text, timeout=300, **options)["ops"]
 
@@ -42,7 +42,7 @@ def imap_box(b, suffix, user, messages):
 
     for system in readers(b):
         fill(b, system, user, messages, b.p.sizes[0])
-    for repeat in each(b, *range(b.p.repeat if messages <= 5000 else 1)):
+    for _ in each(b, 1, part=part):
         for system in readers(b):
             # Before a client has ever come Dovecot has no index; then it has one, but nothing is in memory.
             if system is b.dovecot:
@@ -51,8 +51,7 @@ def imap_box(b, suffix, user, messages):
             if not b.p.quick and not drop_caches():
                 b.results.notes.append("f: caches could not be dropped; nothing cached means a restart alone")
             system.start()
-            ops = script(system, "login,select,envelope")
-            add(system, ops, COLD)
+            add(system, script(system, "login,select,envelope"), COLD)
             system.restart()
             if not b.p.quick:
                 drop_caches()
@@ -62,9 +61,8 @@ def imap_box(b, suffix, user, messages):
 
 
 def work_f(b, suffix):
-    imap_box(b, suffix, SMALL_USER, b.p.mailboxes[0])
-    if len(b.p.mailboxes) > 1:
-        imap_box(b, suffix, BIG_USER, b.p.mailboxes[1])
+    for n, part in zip(sorted(b.p.mailboxes, reverse=True), (0.5, 0.3, 0.2)):
+        imap_box(b, suffix, FIRST_USER + b.p.mailboxes.index(n), n, part)
     logins(b, suffix)
     appends(b, suffix)
 
@@ -72,7 +70,7 @@ def work_f(b, suffix):
 def logins(b, suffix):
     for system in readers(b):               # every password is proven once before
         b.load.run("imap", host=system.host("imap"), conns=100, users=100, script="login,logout", ramp=4)
-    for n in each(b, 1, 10, 100):
+    for n in each(b, 1, 10, 100, part=0.2):
         for system in readers(b):
             meter = measure.Meter([system], b.ground.path).begin()
             r = b.load.run("imap", host=system.host("imap"), conns=n, users=100, ramp=n, script="login,logout", timeout=60)
@@ -82,7 +80,7 @@ def logins(b, suffix):
 
 
 def appends(b, suffix):
-    for size, conns in each(b, *[(s, c) for s in b.p.sizes for c in b.p.conns]):
+    for size, conns in each(b, *[(s, c) for s in b.p.sizes for c in b.p.conns], room=True):
         for system in readers(b):
             def run(n, _begin=None, host=system.host("imap")):
                 r = b.load.run("append", host=host, messages=n, size=size, conns=conns, users=100, timeout=120)
