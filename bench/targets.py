@@ -18,7 +18,7 @@ WORKS = {
     "g": ("POP3 download", (SIZE, CONNS), [RATE, ("mb", "MB/s"), CPU]),
     "h1": ("Memory of idle IMAP sessions", ("kind", "sessions"), [("kib", "KiB per session above the base"), ("total", "MiB in all")]),
     "h2": ("From the message's last byte to EXISTS in an idle session", ("kind", "sessions"), [("p50", "p50 ms"), ("p99", "p99 ms")]),
-    "i": ("Deferred queue", ("messages",), [("ready", "start to ready s"), ("list", "list s"), ("mib", "MiB of memory"),
+    "i": ("Deferred queue", ("messages",), [("ready", "start to ready s"), ("list", "list s"), ("mib", "MiB once ready"), ("later", "MiB after the list"),
                                             ("rate", "taken into the queue/s")]),
     "j": ("TLS handshakes", ("service", CONNS), [("rate", "handshakes/s"), ("cpu", "CPU s per 1,000")]),
     "k": ("IMAP commands while mail comes in", ("command", "msg/s wanted"), [("p50", "p50 ms"), ("p99", "p99 ms"), ("max", "longest ms"),
@@ -91,6 +91,6 @@ TARGETS = [
     Target("h2", "wake-up, median", "p50", None, at_most=2, unit="ms"),
     Target("h2", "wake-up, p99", "p99", None, at_most=10, unit="ms"),
     Target("i", "deferred queue, start to ready", "ready", None, at_most=2, unit="s"),
-    Target("i", "deferred queue, memory of all processes", "mib", None, at_most=64, unit="MiB"),
+    Target("i", "deferred queue, memory of all processes once ready", "mib", None, at_most=64, unit="MiB"),
     Target("k", "p99 of a command while mail comes in", "p99", None, at_most=50, unit="ms", where={1: (5000,)}),
 ]
