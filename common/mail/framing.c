@@ -263,6 +263,22 @@ static void dot_writer_plain(struct dot_writer *w, struct buf *out, struct slice
 	buf_add_slice(out, slice_sub(in, run, SIZE_MAX));
 }
 
+/* Bytes of whole good lines at the front of in that need nothing added, at the start of a line. */
+static size_t clean_lines(struct slice in)
+{
+	size_t i = 0;
+
+	while (i < in.len && in.p[i] != '.') {
+		const uint8_t *p = in.p + i, *cr = memchr(p, '\r', in.len - i);
+		size_t n = cr != NULL ? (size_t)(cr - p) : in.len;
+
+		if (i + n + 1 >= in.len || p[n + 1] != '\n' || memchr(p, '\n', n) != NULL)
+			break;
+		i += n + 2;
+	}
+	return i;
+}
+
 static void dot_writer_clean(struct dot_writer *w, struct buf *out, struct slice in)
 {
 	size_t i = 0;
@@ -278,8 +294,15 @@ static void dot_writer_clean(struct dot_writer *w, struct buf *out, struct slice
 			i += crlf;
 			continue;
 		}
-		if (w->state == OUT_BOL && in.p[i] == '.')
-			buf_add_byte(out, '.');
+		if (w->state == OUT_BOL) {
+			i += clean_lines(slice_sub(in, i, SIZE_MAX));
+			buf_add_slice(out, slice_sub(in, start, i - start));
+			if (i == in.len)
+				return;
+			start = i;
+			if (in.p[i] == '.')
+				buf_add_byte(out, '.');
+		}
 		while (i < in.len && in.p[i] != '\r' && in.p[i] != '\n')
 			i++;
 		buf_add_slice(out, slice_sub(in, start, i - start));

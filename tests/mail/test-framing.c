@@ -228,6 +228,9 @@ static void stuffing(void **state)
 		{ "a\r", true, "a \r\n.\r\n" },
 		{ "\n\r\n", true, " \r\n.\r\n" },
 		{ "\r\n\n.", true, "\r\n .\r\n.\r\n" },
+		{ "a\r\nb\rc\r\n.d\r\ne\r\n", true, "a\r\nb c\r\n..d\r\ne\r\n.\r\n" },
+		{ "a\r\nb\nc\r\n\r\n.d\r", true, "a\r\nb c\r\n\r\n..d \r\n.\r\n" },
+		{ "a\r\n\n\r\n.", true, "a\r\n \r\n..\r\n.\r\n" },
 	};
 
 	(void)state;
