@@ -23,7 +23,7 @@
 
 enum {
 	LOG_BUFFER = 2 * 1024 * 1024, LOG_FILE_MAX = 32 * 1024 * 1024,
-	BULK_SIZE = 256 * 1024, PAGE_SIZE = 4096,
+	BULK_SIZE = 256 * 1024, BULK_FIRST = 8 * 1024, PAGE_SIZE = 4096,
 };
 
 /* Memory that Berkeley DB copies into: it has to be ours in an environment with threads. */
@@ -372,6 +372,7 @@ int idb_iter_open(struct index_db *ix, enum index_table t, struct slice from, bo
 	it_r->room->busy = true;
 	if (bulk && !ix->bulk_busy)
 		it_r->bulk = ix->bulk_busy = true;
+	it_r->bulk_size = BULK_FIRST;
 	return map_error(ix->db[t]->cursor(ix->db[t], ix->txn, (DBC **)&it_r->cursor, 0));
 }
 
@@ -398,6 +399,10 @@ static int fetch(struct idb_iter *it, DBT *k, DBT *v, u_int32_t how)
 		/* The cursor is where it was. */
 		if (e != DB_BUFFER_SMALL)
 			break;
+		if (how != 0 && v->ulen < BULK_SIZE) {
+			v->ulen = BULK_SIZE;
+			continue;
+		}
 		if (k->size <= k->ulen && (how != 0 || v->size <= v->ulen))
 			return ENOMEM;
 		if ((e = room_grow(&m->key, k->size)) != 0 || (how == 0 && (e = room_grow(&m->val, v->size)) != 0))
@@ -409,7 +414,7 @@ static int fetch(struct idb_iter *it, DBT *k, DBT *v, u_int32_t how)
 
 static int next_bulk(struct idb_iter *it, struct slice *key_r, struct slice *val_r)
 {
-	DBT k, v = { .data = it->ix->bulk, .ulen = BULK_SIZE, .flags = DB_DBT_USERMEM };
+	DBT k, v = { .data = it->ix->bulk, .flags = DB_DBT_USERMEM };
 
 	for (;;) {
 		void *kp, *vp;
@@ -424,8 +429,11 @@ static int next_bulk(struct idb_iter *it, struct slice *key_r, struct slice *val
 				return 0;
 			}
 		}
+		v.ulen = it->bulk_size;
 		if ((e = fetch(it, &k, &v, DB_MULTIPLE_KEY)) != 0)
 			return map_error(e);
+		/* Many a scan wants few. */
+		it->bulk_size = v.ulen < BULK_SIZE / 4 ? v.ulen * 4 : BULK_SIZE;
 		DB_MULTIPLE_INIT(it->page, &v);
 	}
 }

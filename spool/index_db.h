@@ -32,6 +32,7 @@ struct idb_iter {
 	struct iter_room *room;
 	struct slice from;
 	bool begun, bulk;
+	uint32_t bulk_size;             /* bytes of the next fetch */
 	void *page;
 };
 /* Has to be closed, whatever it returns. */
