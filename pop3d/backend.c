@@ -16,7 +16,7 @@
 
 enum {
 	LOGIN_TIMEOUT_MS = 60 * 1000,
-	KEYWORDS_ARENA = 1024 * 1024,
+	REPLY_ARENA = 1024 * 1024,
 	RANGES_MAX = 10000,              /* of one EXPUNGE */
 	PART_MAX = 256 * 1024,
 	PARTS_OPEN_MAX = 64,             /* of all sessions: what is under way from spoold stays small */
@@ -89,7 +89,7 @@ static void snapshot_take(struct client *c, const struct ipc_msg *m, const struc
 static void select_reply(void *ctx, int r, struct ipc_msg *m)
 {
 	struct client *c = ctx;
-	struct arena *a = arena_new(KEYWORDS_ARENA);
+	struct arena *a = arena_new(REPLY_ARENA);
 	struct spool_snapshot snap;
 
 	c->asked = false;
@@ -226,29 +226,88 @@ static void body_reply(void *ctx, int r, struct ipc_msg *m)
 	client_run(c);
 }
 
-static bool ask_body(struct client *c)
+static bool ask_part(struct client *c)
 {
 	struct pop3_part part = pop3_session_part(c->s);
 	struct channel *ch = spool_of(c);
 	struct spool_body_get q = { .session = c->spool_session, .mailbox = c->mailbox, .uid = part.uid,
 	    .bodyid = part.bodyid, .off = part.off, .len = part.len };
 
-	if (c->body_fd >= 0 && c->body_id == part.bodyid) {
-		body_from_file(c);
-		return false;
-	}
 	if (ch == NULL) {
 		pop3_session_body_done(c->s, ERR_CLOSED, 0, slice_of(NULL, 0));
 		return false;
 	}
 	c->asked = true;
-	if (c->srv->parts_open >= PARTS_OPEN_MAX) {
-		STAILQ_INSERT_TAIL(&c->srv->waiting, c, waiting);
-		return true;
-	}
 	c->srv->parts_open++;
 	(void)IPC_REQUEST(ch, spool_body_get, &q, 0, body_reply, c);
 	return true;
+}
+
+static bool part_from_ahead(struct client *c)
+{
+	struct pop3_part part = pop3_session_part(c->s);
+	struct slice body;
+
+	if (!ahead_find(&c->srv->ahead, &c->ahead, part.uid, &body) || body.len != part.size)
+		return false;
+	pop3_session_body_done(c->s, 0, part.size, slice_sub(body, (size_t)part.off, part.len));
+	return true;
+}
+
+static void ahead_reply(void *ctx, int r, struct ipc_msg *m)
+{
+	struct client *c = ctx;
+	struct arena *a = arena_new(REPLY_ARENA);
+	struct spool_cached_reply got;
+
+	c->asked = false;
+	c->srv->parts_open--;
+	if (r == 0 && a != NULL && IPC_DECODE(m, spool_cached_reply, a, &got) == 0)
+		ahead_fill(&c->srv->ahead, &c->ahead, &got);
+	else
+		ahead_drop(&c->srv->ahead, &c->ahead);
+	arena_free(&a);
+	/* Whatever did not come is asked for by itself: that is answered, or says why not. */
+	if (!part_from_ahead(c))
+		(void)ask_part(c);
+	parts_pump(c->srv);
+	client_run(c);
+}
+
+/* False: there is nothing to ask for but the part. */
+static bool ask_ahead(struct client *c, struct channel *ch)
+{
+	struct spool_range uids[AHEAD_RANGES];
+	struct spool_cached q = { .session = c->spool_session, .mailbox = c->mailbox, .bodies = AHEAD_MAX, .bare = 1, .uids = uids };
+
+	q.uids_n = pop3_session_ahead(c->s, ahead_begin(&c->srv->ahead, &c->ahead), uids, AHEAD_RANGES);
+	if (q.uids_n == 0) {
+		ahead_drop(&c->srv->ahead, &c->ahead);
+		return false;
+	}
+	c->asked = true;
+	c->srv->parts_open++;
+	(void)IPC_REQUEST(ch, spool_cached, &q, 0, ahead_reply, c);
+	return true;
+}
+
+static bool ask_body(struct client *c)
+{
+	struct pop3_part part = pop3_session_part(c->s);
+	struct channel *ch = spool_of(c);
+
+	if (c->body_fd >= 0 && c->body_id == part.bodyid) {
+		body_from_file(c);
+		return false;
+	}
+	if (part_from_ahead(c))
+		return false;
+	if (c->srv->parts_open >= PARTS_OPEN_MAX) {
+		c->asked = true;
+		STAILQ_INSERT_TAIL(&c->srv->waiting, c, waiting);
+		return true;
+	}
+	return (ch != NULL && ask_ahead(c, ch)) || ask_part(c);
 }
 
 void backend_body_close(struct client *c)
@@ -313,6 +372,7 @@ void backend_close(struct client *c, bool lost)
 	struct spool_close m = { .session = c->spool_session };
 
 	backend_body_close(c);
+	ahead_drop(&c->srv->ahead, &c->ahead);
 	if (ch != NULL && !lost)
 		IPC_SEND(ch, spool_close, 0, &m);
 	c->opened = false;

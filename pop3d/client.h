@@ -6,6 +6,7 @@
 #include <bsd/sys/queue.h>
 
 #include "common/daemon/edge.h"
+#include "pop3d/ahead.h"
 #include "pop3d/session.h"
 
 struct server;
@@ -29,6 +30,7 @@ struct client {
 	/* the body that is being read from a file of its own, or -1 */
 	int body_fd;
 	uint64_t body_id, body_size;
+	struct ahead ahead;
 };
 
 struct server {
@@ -37,6 +39,7 @@ struct server {
 	struct edge edge;
 	STAILQ_HEAD(, client) waiting;
 	unsigned parts_open;             /* of bodies, asked for and not answered */
+	struct ahead_set ahead;
 };
 
 /* Runs the session as far as it goes; may free the client. */

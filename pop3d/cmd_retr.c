@@ -10,6 +10,8 @@
 
 static void transfer_begin(struct pop3_session *s, enum pop3_job job, uint32_t msg, uint64_t lines)
 {
+	s->in_order = s->last_msg != 0 && msg > s->last_msg && msg - s->last_msg <= POP3_IN_ORDER ? s->in_order + 1 : 0;
+	s->last_msg = msg;
 	s->job = job;
 	s->job_msg = msg;
 	s->transfer = (struct pop3_transfer){ .dots = { .clean = true }, .in_header = true, .line_empty = true,

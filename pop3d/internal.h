@@ -15,6 +15,8 @@ enum {
 	POP3_LOGINS_MAX = 3,             /* failed ones of a connection */
 	POP3_SLOWED_MAX = 20,            /* logins of a connection that were not even tried */
 	POP3_BAD_MAX = 10,               /* bad commands of a connection */
+	POP3_IN_ORDER = 16,              /* a message that far behind the last one is read in order */
+	POP3_AHEAD_EACH = 16 * 1024,     /* bytes to expect for each message that was read in order before */
 };
 
 /* RFC 1939 3; bits, so that a command names all it is allowed in. */
@@ -75,6 +77,8 @@ struct pop3_session {
 	uint32_t msgs_n, uidvalidity;
 	enum pop3_job job;
 	uint32_t job_msg;        /* 1-based: the next one of a list, the one that is sent */
+	uint32_t last_msg;       /* that was sent before it */
+	uint32_t in_order;       /* so many were read one after the other */
 	struct pop3_transfer transfer;
 	uint32_t expunge_next;   /* index of the first message not yet given to expunge */
 	bool quit_ok;            /* QUIT was answered +OK */

@@ -1,6 +1,7 @@
 # pop3d: the POP3 server. The library is the protocol core, without sockets; server.c is what is around it.
 noinst_LIBRARIES += pop3d/libpop3d.a
 pop3d_libpop3d_a_SOURCES = \
+	%D%/ahead.c %D%/ahead.h \
 	%D%/cmd_auth.c \
 	%D%/cmd_list.c \
 	%D%/cmd_login.c \

@@ -183,6 +183,7 @@ static int server_start(struct daemon *d)
 	}
 	srv->d = d;
 	STAILQ_INIT(&srv->waiting);
+	ahead_init(&srv->ahead, d->loop);
 	env_set(&srv->env, d->conf);
 	d->state = srv;
 	return 0;

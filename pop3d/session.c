@@ -344,7 +344,33 @@ struct pop3_part pop3_session_part(const struct pop3_session *s)
 {
 	const struct pop3_msg *m = &s->msgs[s->job_msg - 1];
 
-	return (struct pop3_part){ .uid = m->uid, .bodyid = m->bodyid, .off = s->transfer.off, .len = POP3_PART };
+	return (struct pop3_part){ .uid = m->uid, .bodyid = m->bodyid, .off = s->transfer.off, .len = POP3_PART,
+	    .size = m->size };
+}
+
+uint32_t pop3_session_ahead(const struct pop3_session *s, uint64_t bytes, struct spool_range *ranges, uint32_t max)
+{
+	uint64_t may = (uint64_t)s->in_order * POP3_AHEAD_EACH, left = bytes < may ? bytes : may;
+	uint32_t n = 0, msgs = 0;
+	bool joins = false;
+
+	for (uint32_t i = s->job_msg - 1; s->transfer.off == 0 && i < s->msgs_n; i++) {
+		const struct pop3_msg *m = &s->msgs[i];
+
+		if (m->deleted) {
+			joins = false;
+			continue;
+		}
+		if (m->size > left || (!joins && n == max))
+			break;
+		left -= m->size;
+		if (!joins)
+			ranges[n++].first = m->uid;
+		ranges[n - 1].last = m->uid;
+		joins = true;
+		msgs++;
+	}
+	return msgs > 1 ? n : 0;
 }
 
 void pop3_session_body_done(struct pop3_session *s, int r, uint64_t size, struct slice bytes)

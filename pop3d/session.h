@@ -71,8 +71,13 @@ struct pop3_part {
 	uint32_t uid;
 	uint64_t bodyid, off;
 	uint32_t len;                    /* at most; 0 never */
+	uint64_t size;                   /* of the whole message, as the row told it */
 };
 struct pop3_part pop3_session_part(const struct pop3_session *s);
+/* While the messages are read in order: the uids of the part's one and of those behind it that can be expected to be
+ * wanted next, whole ones of together at most `bytes`. The ranges and their number, at most max; 0: the part is all
+ * there is to ask for. */
+uint32_t pop3_session_ahead(const struct pop3_session *s, uint64_t bytes, struct spool_range *ranges, uint32_t max);
 /* bytes from part.off on, at least one unless it is at size; r negative: there are none (ERR_NOTFOUND: it is expunged). */
 void pop3_session_body_done(struct pop3_session *s, int r, uint64_t size, struct slice bytes);
 

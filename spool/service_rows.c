@@ -180,6 +180,7 @@ int request_append(struct service *svc, struct peer *p, struct ipc_msg *m)
 struct cached {
 	struct service *svc;
 	uint32_t bodies, front; /* as asked for */
+	bool bare;
 	struct buf items;       /* struct spool_cached_item */
 	size_t size;
 };
@@ -205,7 +206,7 @@ static int cached_row(void *ctx, const struct row *row)
 {
 	struct cached *c = ctx;
 	struct spool_cached_item it = { .uid = row->uid };
-	int r = spool_summary(c->svc->spool, row->bodyid, c->svc->arena, &it.cached);
+	int r = c->bare ? 0 : spool_summary(c->svc->spool, row->bodyid, c->svc->arena, &it.cached);
 
 	if (r != 0 && r != ERR_NOTFOUND)
 		return r;
@@ -229,6 +230,7 @@ int request_cached(struct service *svc, struct peer *p, struct ipc_msg *m)
 	REQUEST_DECODE(svc, p, m, spool_cached, &in);
 	c.bodies = in.bodies;
 	c.front = in.front;
+	c.bare = in.bare != 0;
 	if (selected(svc, p, in.session, in.mailbox) != NULL && (r = ranges_in(svc, in.uids, in.uids_n, &uids)) == 0)
 		r = spool_rows(svc->spool, in.mailbox, uids, ranges_normalize(uids, in.uids_n), cached_row, &c);
 	out.more = r == 1;

@@ -225,8 +225,8 @@ IPC_MESSAGE(spool_appended, 70, SPOOL_APPENDED_FIELDS)
 
 /* The mail_summary values of these messages (those that still are), in any mailbox of the session's account;
  * with them bodies: whole ones of at most `bodies` bytes each, of others the first `front` bytes; what cannot be
- * read is left out. */
-#define SPOOL_CACHED_FIELDS(X) X##_U32(session) X##_U64(mailbox) X##_U32(bodies) X##_U32(front) X##_LIST(spool_range, uids, 1000000)
+ * read is left out. bare: the bodies alone. */
+#define SPOOL_CACHED_FIELDS(X) X##_U32(session) X##_U64(mailbox) X##_U32(bodies) X##_U32(front) X##_U8(bare) X##_LIST(spool_range, uids, 1000000)
 IPC_MESSAGE(spool_cached, 71, SPOOL_CACHED_FIELDS)        /* up to 1 MiB; ask again after the last uid */
 #define SPOOL_CACHED_ITEM_FIELDS(X) X##_U32(uid) X##_BYTES(cached, SPOOL_CACHED_MAX) X##_BYTES(body, SPOOL_BODY_MAX)
 WIRE_DECLARE(spool_cached_item, SPOOL_CACHED_ITEM_FIELDS)

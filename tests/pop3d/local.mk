@@ -7,3 +7,7 @@ tests_pop3d_test_session_LDADD = $(POP3D_TEST_LIBS)
 UNIT_TESTS += tests/pop3d/test-server
 tests_pop3d_test_server_SOURCES = %D%/test-server.c tests/lib/edge.c tests/lib/edge.h
 tests_pop3d_test_server_LDADD = $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)
+
+UNIT_TESTS += tests/pop3d/test-ahead
+tests_pop3d_test_ahead_SOURCES = %D%/test-ahead.c
+tests_pop3d_test_ahead_LDADD = $(POP3D_TEST_LIBS)

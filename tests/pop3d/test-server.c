@@ -17,7 +17,8 @@ struct fixture {
 	bool rows_in_memfd;
 	bool no_inbox;
 	uint32_t rows;
-	unsigned gets;
+	unsigned gets, aheads;
+	uint32_t gone;           /* this uid is expunged for CACHED */
 	uint32_t held[128];      /* body requests without an answer, while hold_gets */
 	bool hold_gets;
 	bool closed;
@@ -120,6 +121,12 @@ static int on_select(struct channel *ch, struct ipc_msg *m, void *ctx)
 	return 0;
 }
 
+/* Body 2, by the message it is asked for: each begins with a dot and has no line end at its end. */
+static struct slice small(const struct fixture *f, uint32_t uid)
+{
+	return slice_of(f->big + (size_t)(uid % 1000) * 640, SMALL);
+}
+
 static int on_body_get(struct channel *ch, struct ipc_msg *m, void *ctx)
 {
 	struct fixture *f = ctx;
@@ -140,8 +147,31 @@ static int on_body_get(struct channel *ch, struct ipc_msg *m, void *ctx)
 		IPC_REPLY_FD(ch, spool_body_got, m->id, &got, make_memfd(f->big, BIG));
 		return 0;
 	}
-	got.bytes = slice_sub(slice_of(f->big, (size_t)got.size), (size_t)q.off, q.len);
+	got.bytes = q.bodyid == 1 ? slice_sub(slice_of(f->big, BIG), (size_t)q.off, q.len) : small(f, q.uid);
 	IPC_REPLY(ch, spool_body_got, m->id, &got);
+	return 0;
+}
+
+static int on_cached(struct channel *ch, struct ipc_msg *m, void *ctx)
+{
+	struct fixture *f = ctx;
+	struct arena *a = arena_new(1 << 20);
+	struct spool_cached_item items[2000];
+	struct spool_cached_reply out = { .items = items };
+	struct spool_cached q;
+
+	assert_int_equal(IPC_DECODE(m, spool_cached, a, &q), 0);
+	assert_true(q.session == SESSION && q.mailbox == MAILBOX && q.bare == 1 && q.bodies >= SMALL && q.front == 0 && q.uids_n != 0);
+	f->aheads++;
+	for (uint32_t i = 0; i < q.uids_n; i++) {
+		for (uint32_t uid = q.uids[i].first; uid <= q.uids[i].last; uid++) {
+			assert_true(uid > 1 && uid <= f->rows && out.items_n < ARRAY_LEN(items));
+			if (uid != f->gone)
+				items[out.items_n++] = (struct spool_cached_item){ .uid = uid, .body = small(f, uid) };
+		}
+	}
+	IPC_REPLY(ch, spool_cached_reply, m->id, &out);
+	arena_free(&a);
 	return 0;
 }
 
@@ -166,6 +196,7 @@ static const struct ipc_handler spool_handlers[] = {
 	{ spool_close_MSG, on_close },
 	{ spool_select_MSG, on_select },
 	{ spool_body_get_MSG, on_body_get },
+	{ spool_cached_MSG, on_cached },
 	{ spool_expunge_MSG, on_expunge },
 	{ 0, NULL },
 };
@@ -408,6 +439,83 @@ static void bodies_in_turn(void **state)
 	end(&f);
 }
 
+static void expect_small(struct fixture *f, struct edge_client *c, uint32_t uid)
+{
+	struct buf got = BUF_INIT(1000);
+
+	edge_hear(c, "+OK 100 octets");
+	edge_read(c, &got, 1 + SMALL + 5);
+	assert_true(got.p[0] == '.');
+	assert_memory_equal(got.p + 1, small(f, uid).p, SMALL);
+	assert_memory_equal(got.p + 1 + SMALL, "\r\n.\r\n", 5);
+	buf_free(&got);
+}
+
+static void retrieve(struct fixture *f, struct edge_client *c, uint32_t msg)
+{
+	char line[32];
+
+	(void)snprintf(line, sizeof(line), "RETR %u\r\n", msg);
+	edge_say(c, line);
+	expect_small(f, c, msg);
+}
+
+static void login_many(struct fixture *f, struct edge_client *c)
+{
+	edge_connect(&f->e, c);
+	edge_hear(c, "+OK ");
+	edge_say(c, "USER def\r\nPASS secret\r\n");
+	edge_hear(c, "+OK ");
+	edge_hear(c, "+OK 1000 messages");
+}
+
+/* Who reads in order is answered from what was read ahead: spoold is asked seldom, and of what is gone there by itself. */
+static void in_order(void **state)
+{
+	struct fixture f;
+	struct edge_client c, other;
+
+	(void)state;
+	start(&f, "allow_plaintext_login = yes\n");
+	f.rows = 1000;
+	f.gone = 600;
+	login_many(&f, &c);
+	for (uint32_t i = 2; i <= 1000; i++) {
+		retrieve(&f, &c, i);
+		if (i % 100 == 0) {
+			edge_say(&c, "DELE 905\r\nRSET\r\nNOOP\r\n");
+			edge_hear(&c, "+OK ");
+			edge_hear(&c, "+OK ");
+			edge_hear(&c, "+OK ");
+		}
+	}
+	assert_true(f.gets >= 2 && f.gets <= 4);        /* the first one, and 600 */
+	assert_true(f.aheads >= 1 && f.aheads <= 10);
+	/* here and there: one for each */
+	f.gets = f.aheads = 0;
+	for (uint32_t i = 500; i > 100; i -= 100)
+		retrieve(&f, &c, i);
+	assert_true(f.gets == 4 && f.aheads == 0);
+	/* what is marked as deleted is not asked for */
+	edge_say(&c, "DELE 102\r\n");
+	edge_hear(&c, "+OK ");
+	f.gone = 0;
+	retrieve(&f, &c, 200);
+	retrieve(&f, &c, 201);
+	retrieve(&f, &c, 202);
+	assert_true(f.gets == 4 + 1 && f.aheads == 1);
+	/* without spoold nothing is told from memory; another session hears first that it is gone */
+	login_many(&f, &other);
+	channel_close(f.e.spool);
+	edge_say(&other, "RETR 2\r\n");
+	edge_hear(&other, "-ERR [SYS/TEMP]");
+	edge_hang_up(&other);
+	edge_say(&c, "RETR 203\r\n");
+	edge_hear(&c, "-ERR [SYS/TEMP]");
+	edge_hang_up(&c);
+	end(&f);
+}
+
 /* A stop while a client is in the middle of a large message: it gets all of it. */
 static void stop(void **state)
 {
@@ -440,6 +548,7 @@ int main(void)
 		cmocka_unit_test(many_messages),
 		cmocka_unit_test(refusals),
 		cmocka_unit_test(spool_dies), cmocka_unit_test(bodies_in_turn),
+		cmocka_unit_test(in_order),
 		cmocka_unit_test(stop),
 	};
 

@@ -295,6 +295,12 @@ static void counted(void **state)
 	assert_slice(1, cr.items[1].body, "th");
 	assert_slice(2, cr.items[2].body, "x");
 	assert_slice(2, cr.items[2].cached, "sum");
+	cached.bare = 1;
+	assert_true(ASK(&a, spool_cached, &cached));
+	GOT(&a, spool_cached_reply, &cr);
+	assert_int_equal(cr.items_n, 3);
+	assert_slice(0, cr.items[0].body, "one");
+	assert_slice(0, cr.items[0].cached, "");
 	/* of the mailbox that is selected alone */
 	view.mailbox++;
 	assert_true(ASK(&a, spool_view, &view));
