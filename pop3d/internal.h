@@ -17,6 +17,7 @@ enum {
 	POP3_BAD_MAX = 10,               /* bad commands of a connection */
 	POP3_IN_ORDER = 16,              /* a message that far behind the last one is read in order */
 	POP3_AHEAD_EACH = 16 * 1024,     /* bytes to expect for each message that was read in order before */
+	POP3_AHEAD_MSGS = 500,
 };
 
 /* RFC 1939 3; bits, so that a command names all it is allowed in. */

@@ -354,7 +354,7 @@ uint32_t pop3_session_ahead(const struct pop3_session *s, uint64_t bytes, struct
 	uint32_t n = 0, msgs = 0;
 	bool joins = false;
 
-	for (uint32_t i = s->job_msg - 1; s->transfer.off == 0 && i < s->msgs_n; i++) {
+	for (uint32_t i = s->job_msg - 1; s->transfer.off == 0 && i < s->msgs_n && msgs < POP3_AHEAD_MSGS; i++) {
 		const struct pop3_msg *m = &s->msgs[i];
 
 		if (m->deleted) {

@@ -1,6 +1,7 @@
 #include "tests/lib/unit.h"
 
 #include "common/base/log.h"
+#include "pop3d/internal.h"
 #include "tests/lib/play.h"
 #include "tests/pop3d/dialogue.h"
 
@@ -365,6 +366,55 @@ static void stop(void **state)
 	log_capture(NULL);
 }
 
+/* Message i has the uid 10 * i; those in a row are one range, what is between their uids is nobody's. */
+static void ahead(void **state)
+{
+	enum { K = 1024 };
+	static const struct {
+		uint64_t size[5];
+		const char *deleted;            /* '1': is */
+		uint32_t msg, in_order, max;
+		uint64_t off, bytes;
+		const char *want;
+	} t[] = {
+		{ { K, K, K, K, K }, "00000", 1, 1, 9, 0, 64 * K, "10-50 " },
+		{ { K, K, K, K, K }, "00000", 3, 1, 9, 0, 64 * K, "30-50 " },
+		{ { K, K, K, K, K }, "00000", 1, 0, 9, 0, 64 * K, "" },
+		{ { K, K, K, K, K }, "00000", 1, 1, 9, 1, 64 * K, "" },
+		{ { K, K, K, K, K }, "00000", 1, 1, 9, 0, 0, "" },
+		{ { K, K, K, K, K }, "00000", 1, 1, 9, 0, K, "" },
+		{ { K, K, K, K, K }, "00000", 1, 1, 9, 0, 2 * K, "10-20 " },
+		{ { K, K, K, K, K }, "00000", 5, 1, 9, 0, 64 * K, "" },
+		{ { K, K, K, K, K }, "01010", 1, 1, 9, 0, 64 * K, "10-10 30-30 50-50 " },
+		{ { K, K, K, K, K }, "01010", 1, 1, 2, 0, 64 * K, "10-10 30-30 " },
+		{ { K, K, K, K, K }, "01111", 1, 1, 9, 0, 64 * K, "" },
+		{ { K, K, K, K, K }, "00110", 1, 1, 9, 0, 64 * K, "10-20 50-50 " },
+		{ { 9 * K, 9 * K, K, K, K }, "00000", 1, 1, 9, 0, 64 * K, "" },
+		{ { 9 * K, 9 * K, 19 * K, K, K }, "00000", 1, 2, 9, 0, 64 * K, "10-20 " },
+		{ { K, K, UINT64_MAX, K, K }, "00000", 1, UINT32_MAX, 9, 0, UINT64_MAX, "10-20 " },
+		{ { 0, 0, 0, 0, 0 }, "00000", 1, 1, 9, 0, 64 * K, "10-50 " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct pop3_session s = { .msgs_n = 5, .job = POP3_JOB_RETR, .job_msg = t[i].msg, .in_order = t[i].in_order,
+		    .transfer.off = t[i].off };
+		struct spool_range r[9];
+		struct pop3_msg msgs[5];
+		struct buf got = BUF_INIT(1000);
+		uint32_t n;
+
+		for (uint32_t k = 0; k < 5; k++)
+			msgs[k] = (struct pop3_msg){ .size = t[i].size[k], .uid = 10 * (k + 1), .deleted = t[i].deleted[k] == '1' };
+		s.msgs = msgs;
+		n = pop3_session_ahead(&s, t[i].bytes, r, t[i].max);
+		for (uint32_t k = 0; k < n; k++)
+			buf_addf(&got, "%u-%u ", r[k].first, r[k].last);
+		assert_slice(i, buf_slice(&got), t[i].want);
+		buf_free(&got);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +425,7 @@ int main(void)
 		cmocka_unit_test(transaction),
 		cmocka_unit_test(large_body),
 		cmocka_unit_test(broken_off),
+		cmocka_unit_test(ahead),
 		cmocka_unit_test(stop),
 	};
 
