@@ -1,7 +1,8 @@
 /*
  * copy = "COPY" SP sequence-set SP mailbox      RFC 3501 6.4.7
  * move = "MOVE" SP sequence-set SP mailbox      RFC 6851
- * All or nothing. COPYUID (RFC 4315 3) is told before MOVE's EXPUNGEs.
+ * COPY is all or nothing; a MOVE that fails may have moved a part, which is told. COPYUID (RFC 4315 3) goes before
+ * MOVE's EXPUNGEs.
  */
 #include "imapd/commands.h"
 
@@ -28,17 +29,15 @@ int imap_parse_copy(struct imap_session *s, struct imap_parse *p)
 static enum imap_run copied(struct imap_session *s, const struct spool_copied *m)
 {
 	const struct copy_args *a = s->cmd.args;
-	uint64_t count = imap_ranges_count(m->uids, m->uids_n);
-	struct spool_range to = { m->first_uid, (uint32_t)(m->first_uid + count - 1) };
 	struct buf code = BUF_INIT(2 * 1024 * 1024);
 	enum imap_run r;
 
-	if (count == 0)
+	if (m->uids_n == 0)
 		return imap_no(s, "EXPUNGEISSUED", "These messages are gone");
 	buf_addf(&code, "COPYUID %u ", m->uidvalidity);
 	imap_ranges_print(&code, m->uids, m->uids_n);
 	buf_add_byte(&code, ' ');
-	imap_ranges_print(&code, &to, 1);
+	imap_ranges_print(&code, m->to, m->to_n);
 	if (buf_err(&code) != 0)
 		buf_reset(&code);
 	if (!a->move) {
@@ -49,7 +48,7 @@ static enum imap_run copied(struct imap_session *s, const struct spool_copied *m
 			buf_add_slice(s->out, buf_slice(&code));
 			buf_add_cstr(s->out, "] Moved\r\n");
 		}
-		r = imap_ok(s, "Moved");
+		r = m->code == 0 ? imap_ok(s, "Moved") : imap_fail(s, (int)m->code);
 	}
 	buf_free(&code);
 	return r;

@@ -355,8 +355,9 @@ static bool has_room(const struct imap_link *l, const struct channel *ch)
 /* After channel_begin() and the message. */
 static void request_sent(struct imap_request *rq)
 {
-	/* OPEN and BODY_FILE without a timeout: what their answer brings must not be missed. */
-	bool patient = rq->type == spool_open_MSG || rq->type == spool_body_file_MSG;
+	/* OPEN and BODY_FILE without a timeout: what their answer brings must not be missed. What goes in pieces takes its time. */
+	bool patient = rq->type == spool_open_MSG || rq->type == spool_body_file_MSG || rq->type == spool_expunge_MSG ||
+	    rq->type == spool_copy_MSG || rq->type == spool_mailbox_do_MSG;
 
 	if (is_heavy(rq->type)) {
 		rq->heavy = true;

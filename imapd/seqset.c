@@ -94,12 +94,3 @@ void imap_ranges_print(struct buf *b, const struct spool_range *v, uint32_t n)
 		buf_add_u64(b, v[i].last);
 	}
 }
-
-uint64_t imap_ranges_count(const struct spool_range *v, uint32_t n)
-{
-	uint64_t sum = 0;
-
-	for (uint32_t i = 0; i < n; i++)
-		sum += (uint64_t)v[i].last - v[i].first + 1;
-	return sum;
-}

@@ -19,7 +19,5 @@ int imap_take_set(struct imap_parse *p, struct imap_set *set_r) MUST_CHECK;
 uint32_t imap_ranges_normalise(struct spool_range *v, uint32_t n);
 /* "1:3,7" */
 void imap_ranges_print(struct buf *b, const struct spool_range *v, uint32_t n);
-/* Sum of the ranges' lengths. */
-uint64_t imap_ranges_count(const struct spool_range *v, uint32_t n);
 
 #endif

@@ -28,6 +28,10 @@ int apply_op(struct apply *ap, const struct spool_op *op)
 		return apply_expunge(ap, &op->expunge);
 	case OP_COPY:
 		return apply_copy(ap, &op->copy);
+	case OP_COPY_PART:
+		return apply_copy_part(ap, &op->part);
+	case OP_COPY_END:
+		return apply_copy_end(ap, &op->copy_end);
 	case OP_RECENT:
 		return apply_recent(ap, &op->recent);
 	case OP_ACCOUNT_DELETE:

@@ -85,37 +85,6 @@ int apply_create(struct apply *ap, const struct op_create *op)
 
 /* ---- DELETE ---- */
 
-int mailbox_drop(struct apply *ap, uint64_t id)
-{
-	static const struct op_range all = { 1, UINT32_MAX };
-	struct spool *s = ap->s;
-	struct buf rows = BUF_INIT(ARENA_MAX);
-	struct ix_key k = key_u64(id);
-	const struct row *row;
-	struct change *c;
-	size_t n, count;
-	int r = rows_collect(s, id, &all, 1, &rows);
-
-	row = (const struct row *)(const void *)rows.p;
-	count = buf_len(&rows) / sizeof(*row);
-	if ((c = apply_change(ap, id, NULL)) != NULL)
-		c->deleted = true;
-	for (size_t i = 0; r == 0 && i < count; i++) {
-		struct gone g = { .uid = row[i].uid, .bodyid = row[i].bodyid };
-
-		if (c != NULL)
-			buf_add(&c->gone, &g, sizeof(g));
-		r = body_ref(ap, row[i].bodyid, -1);
-	}
-	s->n.rows -= count;
-	buf_free(&rows);
-	if (r != 0 || (r = index_del_prefix(s->ix, IX_ROW, key_slice(&k), SIZE_MAX, &n)) != 0 ||
-	    (r = index_del_prefix(s->ix, IX_VANISHED, key_slice(&k), SIZE_MAX, &n)) != 0)
-		return r;
-	s->n.mailboxes--;
-	return index_del(s->ix, IX_MAILBOX, key_slice(&k));
-}
-
 int apply_delete(struct apply *ap, const struct op_delete *op)
 {
 	struct spool *s = ap->s;

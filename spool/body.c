@@ -158,7 +158,8 @@ static void seg_died(struct apply *ap, uint64_t first_lsn)
 {
 	struct seg_live *g = seg_find(ap->s, first_lsn, false);
 
-	if (g == NULL || g->live.dead_since != 0)
+	/* Deleted mailboxes are reaped later than they were deleted: the order must not matter. */
+	if (g == NULL || (g->live.dead_since != 0 && g->live.dead_since <= ap->time_us))
 		return;
 	g->live.dead_since = ap->time_us;
 	g->dirty = true;
@@ -301,13 +302,12 @@ static int reap_one(struct spool *s, uint64_t id, uint64_t *file_r)
 	return r == ERR_NOTFOUND ? 0 : r;
 }
 
-int spool_reap(struct spool *s, unsigned n, bool *more_r)
+static int reap_bodies(struct spool *s, unsigned n, bool *more_r)
 {
 	struct reap rp = { .s = s, .max = n < REAP_MAX ? n : REAP_MAX };
 	uint64_t files[REAP_MAX];
 	int r;
 
-	*more_r = false;
 	if (s->n.dead == 0)
 		return 0;
 	r = index_scan(s->ix, IX_DEAD, slice_of(NULL, 0), slice_of(NULL, 0), false, reap_collect, &rp);
@@ -323,6 +323,17 @@ int spool_reap(struct spool *s, unsigned n, bool *more_r)
 	for (unsigned i = 0; i < rp.n; i++)
 		if (files[i] != 0 && s->files.fd >= 0 && (r = bodyfile_unlink(&s->files, files[i])) != 0 && r != ERR_NOTFOUND)
 			log_warn("spool: body file %016llx stays: %s", (unsigned long long)files[i], err_str(r));
-	*more_r = rp.n == rp.max;
+	*more_r |= rp.n == rp.max;
 	return 0;
+}
+
+int spool_reap(struct spool *s, unsigned n, bool *more_r)
+{
+	int r;
+
+	*more_r = false;
+	if (s->in_batch)
+		return ERR_STATE;
+	r = doomed_reap(s, n < REAP_MAX ? n : REAP_MAX, more_r);
+	return r != 0 ? r : reap_bodies(s, n, more_r);
 }

@@ -10,6 +10,8 @@ spool_libspool_a_SOURCES = \
 	%D%/change.c %D%/change.h \
 	%D%/clean.c \
 	%D%/compact.c \
+	%D%/copying.c \
+	%D%/doomed.c \
 	%D%/engine.c \
 	%D%/engine_open.c \
 	%D%/index.c %D%/index.h %D%/index_db.c %D%/index_db.h %D%/index_layer.c %D%/index_layer.h \
@@ -32,9 +34,12 @@ spool_libspool_a_SOURCES = \
 	%D%/service_compact.c \
 	%D%/service_deliver.c \
 	%D%/service_files.c \
+	%D%/service_jobs.c %D%/service_jobs.h \
+	%D%/service_many.c \
 	%D%/service_queue.c \
 	%D%/service_rows.c \
 	%D%/service_session.c \
+	%D%/service_view.c \
 	%D%/snapshot.c %D%/snapshot.h \
 	%D%/snapshot_load.c \
 	%D%/spool.h %D%/spool_internal.h \

@@ -87,6 +87,15 @@ WIRE_DECLARE(op_expunge, OP_EXPUNGE_FIELDS)
 #define OP_COPY_FIELDS(X) X##_U64(from) X##_U64(to) X##_U8(move) X##_U32(first_uid) X##_U32(count) X##_U64(to_modseq) \
 	X##_U64(from_modseq) X##_LIST(op_range, uids, OP_LIST_MAX)
 WIRE_DECLARE(op_copy, OP_COPY_FIELDS)
+/*
+ * One piece of a COPY that goes in several: its messages as in op_copy (move is 0). "first", the first UID that the COPY
+ * gave, is its name within "to": until the piece with "end" the index keeps what was made, and a COPY that got no
+ * end is undone: its messages are expunged, then op_copy_end forgets it.
+ */
+#define OP_COPY_PART_FIELDS(X) X##_U32(first) X##_U8(end) X##_STRUCT(op_copy, copy)
+WIRE_DECLARE(op_copy_part, OP_COPY_PART_FIELDS)
+#define OP_COPY_END_FIELDS(X) X##_U64(to) X##_U32(first)
+WIRE_DECLARE(op_copy_end, OP_COPY_END_FIELDS)
 /* A session took the \Recent of all uids below. */
 #define OP_RECENT_FIELDS(X) X##_U64(mailbox) X##_U32(first_recent)
 WIRE_DECLARE(op_recent, OP_RECENT_FIELDS)
@@ -112,7 +121,9 @@ WIRE_DECLARE(op_moved, OP_MOVED_FIELDS)
 	X(12, OP_COPY, op_copy, copy) \
 	X(13, OP_RECENT, op_recent, recent) \
 	X(14, OP_ACCOUNT_DELETE, op_account, account) \
-	X(15, OP_BODY_MOVED, op_moved, moved)
+	X(15, OP_BODY_MOVED, op_moved, moved) \
+	X(16, OP_COPY_PART, op_copy_part, part) \
+	X(17, OP_COPY_END, op_copy_end, copy_end)
 
 #define OP_ENUM(n, K, T, m) K = (n),
 #define OP_MEMBER(n, K, T, m) struct T m;

@@ -137,11 +137,12 @@ static int prepare_store(struct spool *s, struct op_store *op, struct spool_done
 	return 0;
 }
 
-/* ---- EXPUNGE, COPY ---- */
+/* ---- EXPUNGE, COPY: a piece of what was asked for ---- */
 
 struct pick {
 	struct uids uids;
 	uint64_t keywords;      /* of all of them */
+	uint32_t looked, next;  /* next: not looked at any more; 0: all were */
 	bool only_deleted;
 };
 
@@ -149,6 +150,11 @@ static int pick_row(void *ctx, const struct row *row)
 {
 	struct pick *p = ctx;
 
+	if (p->uids.n == SPOOL_PIECE || p->looked == SPOOL_PIECE_LOOK) {
+		p->next = row->uid;
+		return 1;
+	}
+	p->looked++;
 	if (p->only_deleted && (row->flags & FLAG_DELETED) == 0)
 		return 0;
 	p->keywords |= row->keywords;
@@ -162,7 +168,7 @@ static int pick_rows(struct spool *s, uint64_t mailbox, struct pick *p, struct o
 	*n = ranges_normalize(*uids, *n);
 	r = spool_rows(s, mailbox, *uids, *n, pick_row, p);
 	r2 = uids_finish(s, &p->uids, uids, n);
-	return r != 0 ? r : r2;
+	return r < 0 ? r : r2;
 }
 
 /* op->modseq comes in as 1 for those with \Deleted only. */
@@ -172,11 +178,15 @@ static int prepare_expunge(struct spool *s, struct op_expunge *op, struct spool_
 	struct ix_mailbox m;
 	int r;
 
-	if ((r = spool_mailbox_get(s, op->mailbox, s->arena, &m)) != 0 ||
-	    (r = pick_rows(s, op->mailbox, &p, &op->uids, &op->uids_n)) != 0)
+	if ((r = spool_mailbox_get(s, op->mailbox, s->arena, &m)) != 0)
+		return r;
+	res_r->modseq = m.modseq;
+	if (p.only_deleted && m.deleted == 0)
+		return 1;
+	if ((r = pick_rows(s, op->mailbox, &p, &op->uids, &op->uids_n)) != 0)
 		return r;
 	res_r->id = p.uids.n;
-	res_r->modseq = m.modseq;
+	res_r->next = p.only_deleted && p.uids.n == m.deleted ? 0 : p.next;
 	if (op->uids_n == 0)
 		return 1;
 	res_r->modseq = op->modseq = m.modseq + 1;
@@ -209,6 +219,7 @@ static int prepare_copy(struct spool *s, struct op_copy *op, struct spool_done *
 		return r;
 	if ((r = keywords_fit(s, &from, &to, p.keywords)) != 0)
 		return r;
+	res_r->next = p.next;
 	if (UINT32_MAX - to.uidnext < p.uids.n)
 		return ERR_LIMIT;
 	op->count = p.uids.n;
@@ -222,6 +233,42 @@ static int prepare_copy(struct spool *s, struct op_copy *op, struct spool_done *
 	res_r->ranges = op->uids;
 	res_r->ranges_n = op->uids_n;
 	return op->count == 0 ? 1 : 0;
+}
+
+/* first comes in as 0 for the first piece; end: its uids are the last ones. It becomes what has to be recorded. */
+static int prepare_copy_part(struct spool *s, struct spool_op *op, struct spool_done *res_r)
+{
+	struct op_copy_part *part = &op->part;
+	struct op_copy_end end = { part->copy.to, part->first };
+	struct op_copy copy;
+	int r;
+
+	part->copy.move = 0;
+	if (part->first != 0 && (r = copying_find(s, part->copy.to, part->first)) != 0)
+		return r == ERR_NOTFOUND ? ERR_STATE : r;
+	if ((r = prepare_copy(s, &part->copy, res_r)) < 0)
+		return r;
+	part->end = part->end != 0 && res_r->next == 0;
+	if (r == 1 && (part->first == 0 || part->end == 0))
+		return 1;
+	if (r == 1) {
+		op->kind = OP_COPY_END;
+		op->copy_end = end;
+	} else if (part->first == 0 && part->end != 0) {
+		copy = part->copy;
+		op->kind = OP_COPY;
+		op->copy = copy;
+	} else if (part->first == 0) {
+		part->first = part->copy.first_uid;
+	}
+	return 0;
+}
+
+static int prepare_copy_end(struct spool *s, const struct op_copy_end *op)
+{
+	int r = copying_find(s, op->to, op->first);
+
+	return r == ERR_NOTFOUND ? 1 : r;
 }
 
 static int prepare_recent(struct spool *s, struct op_recent *op)
@@ -247,6 +294,10 @@ int prepare_rows_op(struct spool *s, struct spool_op *op, struct spool_done *res
 		return prepare_expunge(s, &op->expunge, res_r);
 	case OP_COPY:
 		return prepare_copy(s, &op->copy, res_r);
+	case OP_COPY_PART:
+		return prepare_copy_part(s, op, res_r);
+	case OP_COPY_END:
+		return prepare_copy_end(s, &op->copy_end);
 	case OP_RECENT:
 		return prepare_recent(s, &op->recent);
 	default:

@@ -1,5 +1,5 @@
 /* Batches, answers and the order of things. What the requests do is in service_*.c. */
-#include "spool/service_internal.h"
+#include "spool/service_jobs.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -134,6 +134,7 @@ void service_closed(struct service *svc, struct channel *ch)
 	if (p == NULL)
 		return;
 	TAILQ_REMOVE(&svc->peers, p, link);
+	row_jobs_peer_gone(svc, p);
 	sessions_peer_gone(svc, p);
 	taken_peer_gone(svc, p);
 	queue_jobs_peer_gone(svc, p);
@@ -305,6 +306,7 @@ static void commit_once(struct service *svc)
 	/* What became of the batch is known only after the next start: better no answer than a wrong one. */
 	if (spool_is_dead(svc->spool))
 		service_dead(svc);
+	row_jobs_flushed(svc, r);
 	STAILQ_CONCAT(&list, &svc->answers);
 	while ((a = STAILQ_FIRST(&list)) != NULL) {
 		STAILQ_REMOVE_HEAD(&list, link);
@@ -499,12 +501,15 @@ int service_new(struct service **svc_r, const struct service_conf *sc)
 	TAILQ_INIT(&svc->peers);
 	STAILQ_INIT(&svc->answers);
 	STAILQ_INIT(&svc->stash);
+	TAILQ_INIT(&svc->row_jobs);
 	if ((svc->arena = arena_new(REQUEST_ARENA)) != NULL && (svc->watches = watches_new()) != NULL)
 		r = spool_open(&svc->spool, &spc);
 	if (r == 0 && (svc->syncer = syncer_new(svc->loop, spool_bodyfiles(svc->spool), SYNC_THREADS)) == NULL)
 		r = ERR_NOMEM;
 	if (r == 0)
 		r = compact_start(svc);
+	if (r == 0)
+		r = many_recover(svc);
 	if (r != 0) {
 		service_free(&svc);
 		return r;
@@ -532,6 +537,7 @@ void service_free(struct service **svcp)
 	while (!TAILQ_EMPTY(&svc->peers))
 		service_closed(svc, TAILQ_FIRST(&svc->peers)->ch);
 	queue_jobs_end(svc);
+	row_jobs_end(svc);
 	compact_stop(svc);
 	syncer_free(&svc->syncer);
 	files_waits_end(svc);

@@ -88,6 +88,9 @@ RB_HEAD(taken_tree, taken);
 
 /* A queue command over many messages, done in pieces. */
 struct queue_job;
+/* A request on many rows (service_jobs.h). */
+struct row_job;
+TAILQ_HEAD(row_job_list, row_job);
 struct compactor;
 LIST_HEAD(queue_job_list, queue_job);
 
@@ -108,6 +111,10 @@ struct service {
 	struct wait_list waits;
 	struct taken_tree taken;
 	struct queue_job_list queue_jobs;
+	struct row_job_list row_jobs;   /* whose turn it is first */
+	struct loop_task job_task;
+	struct loop_timer job_timer;    /* when none of them is due */
+	uint32_t ranges_held;           /* by the row jobs */
 	struct file_wait *synced;       /* the message being handled comes back from the flush of its file */
 	struct loop_task turn_end;
 	struct loop_timer tick;

@@ -1,4 +1,4 @@
-/* Requests of a session on messages: STORE, EXPUNGE, COPY, APPEND, CACHED, BODY_GET. */
+/* Requests of a session on messages: STORE, APPEND, CACHED, BODY_GET. */
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -40,7 +40,7 @@ static int keywords_in(struct service *svc, const struct spool_keyword *in, uint
 	return 0;
 }
 
-/* ---- STORE, EXPUNGE, COPY ---- */
+/* ---- STORE ---- */
 
 int request_store(struct service *svc, struct peer *p, struct ipc_msg *m)
 {
@@ -66,55 +66,6 @@ int request_store(struct service *svc, struct peer *p, struct ipc_msg *m)
 	out.refused_n = done.ranges_n;
 	out.modseq = done.modseq;
 	answer_take_changes(ANSWER(svc, p, m->id, spool_stored, &out), &changes, in.session);
-	return 0;
-}
-
-int request_expunge(struct service *svc, struct peer *p, struct ipc_msg *m)
-{
-	struct change_list changes = TAILQ_HEAD_INITIALIZER(changes);
-	struct spool_op op = { .kind = OP_EXPUNGE };
-	struct spool_done done;
-	struct spool_expunge in;
-	int r = ERR_STATE;
-
-	REQUEST_DECODE(svc, p, m, spool_expunge, &in);
-	op.expunge = (struct op_expunge){ .mailbox = in.mailbox, .modseq = in.only_deleted != 0, .uids_n = in.uids_n };
-	if (selected(svc, p, in.session, in.mailbox) != NULL && (r = ranges_in(svc, in.uids, in.uids_n, &op.expunge.uids)) == 0)
-		r = service_do(svc, &op, &done, &changes);
-	if (service_refused(svc, p, m->id, r))
-		change_list_free(&changes);
-	else
-		answer_take_changes(service_ok(svc, p, m->id, done.modseq), &changes, in.session);
-	return 0;
-}
-
-int request_copy(struct service *svc, struct peer *p, struct ipc_msg *m)
-{
-	struct change_list changes = TAILQ_HEAD_INITIALIZER(changes);
-	struct spool_op op = { .kind = OP_COPY };
-	struct spool_done done;
-	struct spool_copied out;
-	struct spool_copy in;
-	struct mbox_name name;
-	struct session *s;
-	int r = ERR_STATE;
-
-	REQUEST_DECODE(svc, p, m, spool_copy, &in);
-	op.copy = (struct op_copy){ .from = in.mailbox, .move = in.move != 0, .uids_n = in.uids_n };
-	if ((s = selected(svc, p, in.session, in.mailbox)) != NULL &&
-	    (r = mbox_name_make(in.to, &name)) == 0 &&
-	    (r = spool_mailbox_find(svc->spool, s->account, mbox_name_slice(&name), &op.copy.to)) == 0 &&
-	    (r = ranges_in(svc, in.uids, in.uids_n, &op.copy.uids)) == 0 &&
-	    (r = service_do(svc, &op, &done, &changes)) == 0)
-		r = ranges_out(svc, done.ranges, done.ranges_n, &out.uids);
-	if (service_refused(svc, p, m->id, r)) {
-		change_list_free(&changes);
-		return 0;
-	}
-	out.uids_n = done.ranges_n;
-	out.uidvalidity = done.uidvalidity;
-	out.first_uid = done.uid;
-	answer_take_changes(ANSWER(svc, p, m->id, spool_copied, &out), &changes, in.session);
 	return 0;
 }
 

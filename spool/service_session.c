@@ -1,12 +1,9 @@
-/* Sessions: OPEN with accountd's token, names of mailboxes, SELECT, and the events to who selected. */
-#include <fcntl.h>
+/* Sessions: OPEN with accountd's token, names of mailboxes, and the events to who selected. */
 #include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "common/base/clock.h"
 #include "common/base/log.h"
-#include "spool/service_internal.h"
+#include "spool/service_jobs.h"
 
 enum { SESSIONS_MAX = 1000000, EVENT_ROWS = SPOOL_BODY_MAX / SPOOL_ROW_SIZE, EVENT_RANGES = 100000 };
 
@@ -33,6 +30,7 @@ struct session *session_find(struct service *svc, const struct peer *p, uint32_t
 
 static void session_free(struct service *svc, struct session *s)
 {
+	view_jobs_unselect(svc, s);
 	watch_unselect(svc->watches, &s->sel);
 	RB_REMOVE(session_tree, &svc->sessions, s);
 	LIST_REMOVE(s, link);
@@ -106,8 +104,7 @@ static int count_one(void *ctx, const struct row *row)
 	return 0;
 }
 
-/* Messages that nobody has seen as \Recent yet. */
-static int recent_count(struct service *svc, uint64_t id, const struct ix_mailbox *mb, uint32_t *n_r)
+int recent_count(struct service *svc, uint64_t id, const struct ix_mailbox *mb, uint32_t *n_r)
 {
 	struct op_range recent = { mb->first_recent, UINT32_MAX };
 
@@ -249,185 +246,16 @@ int request_mailbox_do(struct service *svc, struct peer *p, struct ipc_msg *m)
 	REQUEST_DECODE(svc, p, m, spool_mailbox_do, &in);
 	if ((s = session_find(svc, p, in.session)) != NULL && (r = mailbox_op(&in, s->account, &box, &op)) == 0)
 		r = service_do(svc, &op, &done, &changes);
+	/* INBOX: its messages are moved, of which this was the first piece. */
+	if (r == 0 && op.kind == OP_COPY && done.next != 0) {
+		r = many_rename(svc, p, m->id, in.session, &op.copy, done.next);
+		answer_take_changes(r == 0 ? service_ok(svc, NULL, 0, 0) : service_fail(svc, p, m->id, r, NULL), &changes, in.session);
+		return 0;
+	}
 	if (service_refused(svc, p, m->id, r))
 		change_list_free(&changes);
 	else
 		answer_take_changes(service_ok(svc, p, m->id, done.id), &changes, in.session);
-	return 0;
-}
-
-/* ---- SELECT, UNSELECT ---- */
-
-static int pack_row(void *ctx, const struct row *row)
-{
-	row_pack(ctx, row);
-	return buf_err(ctx);
-}
-
-/* A sealed memfd with the rows, or -1. */
-static int rows_memfd(const struct buf *rows)
-{
-	size_t done = 0, len = buf_len(rows);
-	int fd = memfd_create("snapshot", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	while (fd >= 0 && done < len) {
-		ssize_t n = write(fd, rows->p + done, len - done);
-
-		if (n <= 0) {
-			(void)close(fd);
-			return -1;
-		}
-		done += (size_t)n;
-	}
-	if (fd >= 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) != 0) {
-		(void)close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static int keywords_out(struct service *svc, const struct ix_mailbox *mb, struct spool_keyword **k_r, uint32_t *n_r)
-{
-	if ((*k_r = arena_calloc(svc->arena, mb->keywords_n, sizeof(**k_r))) == NULL)
-		return ERR_NOMEM;
-	for (uint32_t i = 0; i < mb->keywords_n; i++)
-		(*k_r)[i].name = mb->keywords[i].name;
-	*n_r = mb->keywords_n;
-	return 0;
-}
-
-/* Looks for the first message without \Seen in the first and the last LOOK messages. */
-enum { LOOK = 1000 };
-
-struct look {
-	uint32_t n, unseen, first, max;         /* looked at; of them without \Seen; the first of these, from 1 */
-};
-
-static int look_at(void *ctx, const struct row *row)
-{
-	struct look *l = ctx;
-
-	l->n++;
-	if ((row->flags & FLAG_SEEN) == 0 && l->unseen++ == 0)
-		l->first = l->n;
-	return l->n == l->max ? 1 : 0;
-}
-
-static int first_unseen(struct service *svc, uint64_t id, const struct ix_mailbox *mb, uint32_t *number_r)
-{
-	struct op_range front = { 1, UINT32_MAX }, back = { mb->uidnext > LOOK ? mb->uidnext - LOOK : 1, UINT32_MAX };
-	struct look l = { .max = 32 };
-	int r = 0;
-
-	*number_r = 0;
-	if (mb->unseen == 0)
-		return 0;
-	if ((r = spool_rows(svc->spool, id, &front, 1, look_at, &l)) >= 0 && l.unseen == 0) {
-		l = (struct look){ .max = UINT32_MAX };
-		if ((r = spool_rows(svc->spool, id, &back, 1, look_at, &l)) >= 0 && l.unseen == mb->unseen) {
-			*number_r = mb->messages - l.n + l.first;
-			return 0;
-		}
-		l = (struct look){ .max = LOOK };
-		if (r >= 0)
-			r = spool_rows(svc->spool, id, &front, 1, look_at, &l);
-	}
-	*number_r = l.first;
-	return r < 0 ? r : 0;
-}
-
-static int counts_answer(struct service *svc, struct peer *p, struct ipc_msg *m, uint64_t id, const struct ix_mailbox *mb)
-{
-	struct spool_snapshot out = { .mailbox = id, .uidvalidity = mb->uidvalidity, .uidnext = mb->uidnext, .modseq = mb->modseq,
-		.first_recent = mb->first_recent, .count = mb->messages };
-	int r = keywords_out(svc, mb, &out.keywords, &out.keywords_n);
-
-	if (r == 0 && (r = recent_count(svc, id, mb, &out.recent)) == 0)
-		r = first_unseen(svc, id, mb, &out.first_unseen);
-	if (!service_refused(svc, p, m->id, r))
-		IPC_REPLY_FD(p->ch, spool_snapshot, m->id, &out, -1);
-	return r;
-}
-
-static int rows_answer(struct service *svc, struct peer *p, struct ipc_msg *m, uint64_t id, const struct ix_mailbox *mb)
-{
-	struct buf rows = BUF_INIT((size_t)SPOOL_ROWS_MAX * SPOOL_ROW_SIZE);
-	struct spool_snapshot out = { .mailbox = id, .uidvalidity = mb->uidvalidity, .uidnext = mb->uidnext, .modseq = mb->modseq,
-		.first_recent = mb->first_recent };
-	struct op_range all = { 1, UINT32_MAX };
-	int r, fd = -1;
-
-	if ((r = keywords_out(svc, mb, &out.keywords, &out.keywords_n)) == 0)
-		r = spool_rows(svc->spool, id, &all, 1, pack_row, &rows);
-	out.count = (uint32_t)(buf_len(&rows) / SPOOL_ROW_SIZE);
-	if (r == 0 && buf_len(&rows) <= SPOOL_BODY_MAX)
-		out.rows = buf_slice(&rows);
-	else if (r == 0 && (fd = rows_memfd(&rows)) < 0)
-		r = ERR_NOMEM;
-	if (!service_refused(svc, p, m->id, r))
-		IPC_REPLY_FD(p->ch, spool_snapshot, m->id, &out, fd);
-	buf_free(&rows);
-	return r;
-}
-
-int request_select(struct service *svc, struct peer *p, struct ipc_msg *m)
-{
-	struct spool_op op = { .kind = OP_RECENT };
-	struct spool_done done;
-	struct spool_select in;
-	struct ix_mailbox mb;
-	struct mbox_name name;
-	struct session *s;
-	uint64_t id = 0;
-	int r;
-
-	REQUEST_DECODE(svc, p, m, spool_select, &in);
-	s = session_find(svc, p, in.session);
-	/* A SELECT that fails leaves nothing selected (RFC 9051 6.3.2). */
-	if (s != NULL)
-		watch_unselect(svc->watches, &s->sel);
-	r = s == NULL ? ERR_STATE : mbox_name_make(in.name, &name);
-	if (r == 0 && (r = spool_mailbox_find(svc->spool, s->account, mbox_name_slice(&name), &id)) == 0 &&
-	    (r = spool_mailbox_get(svc->spool, id, svc->arena, &mb)) == 0)
-		r = watch_select(svc->watches, &s->sel, id, in.watch != 0);
-	if (service_refused(svc, p, m->id, r))
-		return 0;
-	if ((in.counts != 0 ? counts_answer : rows_answer)(svc, p, m, id, &mb) != 0) {
-		watch_unselect(svc->watches, &s->sel);
-		return 0;
-	}
-	if (in.claim_recent == 0 || mb.first_recent == mb.uidnext)
-		return 0;
-	op.recent = (struct op_recent){ id, mb.uidnext };
-	if ((r = service_do(svc, &op, &done, NULL)) != 0)
-		log_warn("spool: messages stay recent: %s", err_str(r));
-	return 0;
-}
-
-int request_view(struct service *svc, struct peer *p, struct ipc_msg *m)
-{
-	struct spool_view in;
-	struct ix_mailbox mb;
-	struct session *s;
-	int r = ERR_STATE;
-
-	REQUEST_DECODE(svc, p, m, spool_view, &in);
-	s = session_find(svc, p, in.session);
-	if (s != NULL && in.mailbox != 0 && watch_mailbox(&s->sel) == in.mailbox)
-		r = spool_mailbox_get(svc->spool, in.mailbox, svc->arena, &mb);
-	if (!service_refused(svc, p, m->id, r))
-		(void)rows_answer(svc, p, m, in.mailbox, &mb);
-	return 0;
-}
-
-int request_unselect(struct service *svc, struct peer *p, struct ipc_msg *m)
-{
-	struct spool_unselect in;
-	struct session *s;
-
-	REQUEST_DECODE(svc, p, m, spool_unselect, &in);
-	if ((s = session_find(svc, p, in.session)) != NULL)
-		watch_unselect(svc->watches, &s->sel);
 	return 0;
 }
 
@@ -506,6 +334,7 @@ static void tell_all(struct service *svc, struct change *c, uint32_t by)
 
 	if (list == NULL)
 		return;
+	view_jobs_change(svc, c);
 	arena_reset(svc->arena);
 	if (c->keywords && spool_mailbox_get(svc->spool, c->mailbox, svc->arena, &mb) == 0 &&
 	    keywords_out(svc, &mb, &ev.keywords, &ev.keywords_n) != 0)

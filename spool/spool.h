@@ -48,7 +48,15 @@ struct spool_done {
 	uint32_t uidvalidity, uid;
 	const struct op_range *ranges;
 	uint32_t ranges_n;
+	uint32_t next;                  /* EXPUNGE, COPY: the op took a piece; goes on from this UID; 0: that was all */
 };
+/*
+ * EXPUNGE, COPY and RENAME of INBOX (which becomes a COPY with move) take SPOOL_PIECE messages at most and look at
+ * SPOOL_PIECE_LOOK, so that one op takes a bounded time: done.next tells where the next op of its kind goes on.
+ * OP_COPY_PART is asked for with first 0 for the first piece (done.uid is then its name for the others), and with end
+ * when its uids are the last of the COPY; what is whole in one piece becomes an OP_COPY.
+ */
+enum { SPOOL_PIECE = 1000, SPOOL_PIECE_LOOK = 4000 };
 /* op's undecided fields are filled in (from memory of the spool, good until the next call).
  * Changes of watched mailboxes are appended to *changes (may be NULL).
  * Refused: ERR_NOTFOUND, ERR_EXISTS, ERR_DENIED, ERR_SYNTAX, ERR_LIMIT, ERR_STATE, ERR_FULL.
@@ -106,12 +114,17 @@ int spool_row_get(struct spool *s, uint64_t mailbox, uint32_t uid, struct row *r
 /* Rows in these ranges (sorted, disjoint), ascending. fn must not change the mailbox. */
 typedef int spool_row_fn(void *ctx, const struct row *r);
 int spool_rows(struct spool *s, uint64_t mailbox, const struct op_range *ranges, uint32_t n, spool_row_fn *fn, void *ctx) MUST_CHECK;
+/* COPYs that have got no end: fn(ctx, to, first). What one has made, as ranges in a: ERR_NOTFOUND when it is none of these. */
+typedef int spool_copying_fn(void *ctx, uint64_t to, uint32_t first);
+int spool_copying(struct spool *s, spool_copying_fn *fn, void *ctx) MUST_CHECK;
+int spool_copying_get(struct spool *s, uint64_t to, uint32_t first, struct arena *a, struct op_range **r_r, uint32_t *n_r) MUST_CHECK;
 /* Sorts and joins in place; tells the new count. Ranges given backwards are turned. uid 0 counts for nothing. */
 uint32_t ranges_normalize(struct op_range *r, uint32_t n);
 /* Makes sure INBOX and the special mailboxes exist (an op of the open batch when they do not). */
 int spool_account_init(struct spool *s, uint64_t account) MUST_CHECK;
 
 /* ---- housekeeping, each a bounded step outside a batch; *more_r: call again soon ---- */
+/* Bodies nobody refers to; rows of deleted mailboxes, unless somebody watches them. */
 int spool_reap(struct spool *s, unsigned n, bool *more_r) MUST_CHECK;
 int spool_clean(struct spool *s, uint64_t trace_before_us, uint64_t history_before_us, unsigned n, bool *more_r) MUST_CHECK;
 /* Writes about n of the index's changes that are in memory; *more_r: go on soon. */

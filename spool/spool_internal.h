@@ -34,6 +34,7 @@ struct spool {
 	uint64_t snapshot_bytes;        /* length of the last one written */
 	uint64_t seen_due, seen_msgid;  /* the schedule up to this place needs no look */
 	struct ix_key clean_trace, clean_vanished;      /* where cleaning goes on */
+	bool no_doomed;                 /* no deleted mailbox has rows left */
 };
 
 /* The path of a file in the index's directory that says it is damaged; it goes aside with it. */
@@ -75,6 +76,10 @@ int apply_append(struct apply *ap, const struct op_append *op);
 int apply_store(struct apply *ap, const struct op_store *op);
 int apply_expunge(struct apply *ap, const struct op_expunge *op);
 int apply_copy(struct apply *ap, const struct op_copy *op);
+int apply_copy_part(struct apply *ap, const struct op_copy_part *op);
+int apply_copy_end(struct apply *ap, const struct op_copy_end *op);
+/* Is that COPY going on? 0, ERR_NOTFOUND. */
+int copying_find(struct spool *s, uint64_t to, uint32_t first);
 int apply_recent(struct apply *ap, const struct op_recent *op);
 int apply_moved(struct apply *ap, const struct op_moved *op);
 
@@ -103,8 +108,10 @@ void row_store(struct row *r, uint8_t how, uint32_t flags, uint64_t keywords);
 int mailbox_put(struct spool *s, uint64_t id, const struct ix_mailbox *m);
 /* Adds a row with the mailbox's next uid; checks that it and modseq are the ones recorded. */
 int mailbox_add_row(struct apply *ap, uint64_t id, struct row *r);
-/* Removes all of an id: rows, history, the record. */
+/* Removes the record of an id at once; its rows and history are left to spool_reap() (spool/doomed.c). */
 int mailbox_drop(struct apply *ap, uint64_t id);
+/* About n of what deleted mailboxes left; *more_r: there is more that can be taken now. Not in a batch. */
+int doomed_reap(struct spool *s, unsigned n, bool *more_r);
 /* The bits of these keywords; unknown ones are added to m when add is set (ERR_LIMIT over
  * KEYWORDS_MAX), else they have none. grown_r may be NULL. */
 int mailbox_keywords(struct spool *s, struct ix_mailbox *m, const struct op_keyword *k, uint32_t n, bool add, uint64_t *bits_r, bool *grown_r);

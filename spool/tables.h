@@ -40,6 +40,12 @@ WIRE_DECLARE(ix_name, IX_NAME_FIELDS)
 WIRE_DECLARE(ix_mailbox, IX_MAILBOX_FIELDS)
 #define IX_VANISHED_FIELDS(X) X##_U64(time_us) X##_LIST(op_range, uids, OP_LIST_MAX)
 WIRE_DECLARE(ix_vanished, IX_VANISHED_FIELDS)
+/* In IX_META. "copying", to, first: what a COPY in pieces has made so far. "doomed", mailbox: it was deleted then and has
+ * something left. */
+#define IX_COPYING_FIELDS(X) X##_LIST(op_range, uids, OP_LIST_MAX)
+WIRE_DECLARE(ix_copying, IX_COPYING_FIELDS)
+#define IX_DOOMED_FIELDS(X) X##_U64(time_us)
+WIRE_DECLARE(ix_doomed, IX_DOOMED_FIELDS)
 /* dead_since: when the first body in it died, microseconds; 0: none has. */
 #define IX_SEGMENT_FIELDS(X) X##_U64(live_bytes) X##_U64(live_bodies) X##_U64(dead_since)
 WIRE_DECLARE(ix_segment, IX_SEGMENT_FIELDS)

@@ -172,7 +172,7 @@ IPC_MESSAGE(spool_mailbox_do, 54, SPOOL_MAILBOX_DO_FIELDS)/* -> spool_ok with th
 
 /* SELECT: the mailbox as of its last flush, packed rows of SPOOL_ROW_SIZE bytes (little-endian):
  * u32 uid, u32 flags, u64 keywords (bits of the mailbox's list; more than 64: see kwext), u64 modseq,
- * u64 size, u64 internaldate (seconds), u64 bodyid. Inline up to 1 MiB, else in a sealed memfd.
+ * u64 size, u64 internaldate (seconds), u64 bodyid. Inline when they are few, else in a sealed memfd.
  * From then on until UNSELECT, changes of this mailbox come as spool_change events of this session.
  * claim_recent: the session gets the \Recent messages and they stop to be recent (SELECT, not EXAMINE).
  * counts: without the rows, which VIEW brings when they are wanted; first_unseen is then the number of the first
@@ -214,8 +214,9 @@ IPC_MESSAGE(spool_stored, 65, SPOOL_STORED_FIELDS)
 IPC_MESSAGE(spool_expunge, 66, SPOOL_EXPUNGE_FIELDS)      /* -> spool_ok with the modseq; changes come before */
 #define SPOOL_COPY_FIELDS(X) X##_U32(session) X##_U64(mailbox) X##_STR(to, SPOOL_NAME_MAX) X##_U8(move) X##_LIST(spool_range, uids, 1000000)
 IPC_MESSAGE(spool_copy, 67, SPOOL_COPY_FIELDS)            /* fail NOTFOUND: [TRYCREATE] */
-/* Source uids and the first uid given: they are ascending and without a hole in the target. */
-#define SPOOL_COPIED_FIELDS(X) X##_U32(uidvalidity) X##_U32(first_uid) X##_LIST(spool_range, uids, 1000000)
+/* Source uids and those given, both ascending, as many: the first to the first and so on. COPY is all or nothing. code: why
+ * MOVE did not go on after these; 0: it is complete. */
+#define SPOOL_COPIED_FIELDS(X) X##_U32(uidvalidity) X##_U32(code) X##_LIST(spool_range, uids, 1000000) X##_LIST(spool_range, to, 1000000)
 IPC_MESSAGE(spool_copied, 68, SPOOL_COPIED_FIELDS)
 #define SPOOL_APPEND_FIELDS(X) X##_U32(session) X##_STR(name, SPOOL_NAME_MAX) X##_U32(flags) X##_U64(internaldate) \
 	X##_LIST(spool_keyword, keywords, 100) X##_STRUCT(spool_body_in, body) X##_BYTES(cached, SPOOL_CACHED_MAX)

@@ -138,7 +138,7 @@ static bool answer(void)
 			.rows = slice_of(rows, sizeof(rows)) };
 		break;
 	case spool_copy_MSG:
-		u.copied = (struct spool_copied){ 1, 1, &one, 1 };
+		u.copied = (struct spool_copied){ 1, 0, &one, 1, &one, 1 };
 		break;
 	case spool_cached_MSG:
 		for (uint32_t i = 0; i < ROWS; i++)

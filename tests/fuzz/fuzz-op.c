@@ -129,7 +129,7 @@ static struct spool_op seed(unsigned n)
 	id[0].id = msgid;
 	notice[0].body = body;
 	all[0] = (struct op_range){ 1, 3 };
-	switch (n % 15) {
+	switch (n % 17) {
 	case 0: return (struct spool_op){ .kind = OP_ACCEPT, .accept = { .rcpts = rc, .rcpts_n = 1, .body = body } };
 	case 1: return (struct spool_op){ .kind = OP_OUTCOME, .outcome = { msgid, 0, res, 1, notice, 1 } };
 	case 2: return (struct spool_op){ .kind = OP_DELIVER, .deliver = { msgid, d, 1, SLICE_LIT("s") } };
@@ -144,6 +144,8 @@ static struct spool_op seed(unsigned n)
 	case 11: return (struct spool_op){ .kind = OP_COPY, .copy = { .from = inbox, .to = other, .move = 1, .uids = all, .uids_n = 1 } };
 	case 12: return (struct spool_op){ .kind = OP_RECENT, .recent = { inbox, 3 } };
 	case 13: return (struct spool_op){ .kind = OP_ACCOUNT_DELETE, .account = { 7 } };
+	case 14: return (struct spool_op){ .kind = OP_COPY_PART, .part = { .copy = { .from = inbox, .to = other, .uids = all, .uids_n = 1 } } };
+	case 15: return (struct spool_op){ .kind = OP_COPY_END, .copy_end = { other, 1 } };
 	default: return (struct spool_op){ .kind = OP_BODY_MOVED, .moved = { msgid, SLICE_LIT("x") } };
 	}
 }

@@ -312,7 +312,7 @@ static void do_copy(struct fake *f, struct cursor *c, struct answer *an)
 	struct spool_copy m;
 	struct fake_session *fs;
 	struct fake_box *from, *to;
-	struct spool_range *uids;
+	struct spool_range *uids, *made;
 	uint32_t n = 0, count;
 	uint64_t since;
 
@@ -324,15 +324,18 @@ static void do_copy(struct fake *f, struct cursor *c, struct answer *an)
 		return;
 	}
 	uids = arena_calloc(an->a, from->n + 1, sizeof(*uids));
+	made = arena_calloc(an->a, 1, sizeof(*made));
 	count = from->n;
 	since = to->modseq + 1;
-	an->u.copied = (struct spool_copied){ .uidvalidity = to->uidvalidity, .first_uid = to->uidnext, .uids = uids };
+	an->u.copied = (struct spool_copied){ .uidvalidity = to->uidvalidity, .uids = uids, .to = made };
 	for (uint32_t i = 0; i < count; i++) {
 		struct fake_msg g = from->v[i];
 
 		if (!in_ranges(m.uids, m.uids_n, g.uid))
 			continue;
-		uids[n++] = (struct spool_range){ g.uid, g.uid };
+		uids[n] = (struct spool_range){ g.uid, g.uid };
+		made[0] = (struct spool_range){ n == 0 ? to->uidnext : made[0].first, to->uidnext };
+		n++;
 		to->v = realloc(to->v, (to->n + 1) * sizeof(*to->v));
 		MUST(to->v != NULL);
 		g.uid = to->uidnext++;
@@ -341,6 +344,7 @@ static void do_copy(struct fake *f, struct cursor *c, struct answer *an)
 		to->v[to->n++] = g;
 	}
 	an->u.copied.uids_n = n;
+	an->u.copied.to_n = n != 0;
 	fake_tell(f, to, &(struct fake_told){ .since = since, .self = m.session });
 	if (m.move)
 		remove_rows(f, from, m.uids, m.uids_n, false, m.session);

@@ -239,12 +239,18 @@ static int hash_entry(void *ctx, struct slice key, struct slice val)
 	return 0;
 }
 
+/* When the first body of a segment died is not exact where mailboxes were deleted (spool/doomed.c). */
+static int hash_segment(void *ctx, struct slice key, struct slice val)
+{
+	return hash_entry(ctx, key, slice_sub(val, 0, 16));
+}
+
 uint64_t index_hash(void)
 {
 	uint64_t h = UINT64_C(14695981039346656037);
 
 	for (unsigned t = 0; t < IX_COUNT; t++) {
-		assert_int_equal(spool_dump(sp, t, hash_entry, &h), 0);
+		assert_int_equal(spool_dump(sp, t, t == IX_SEGMENT ? hash_segment : hash_entry, &h), 0);
 		if (getenv("TEST_LOG") != NULL)
 			(void)fprintf(stderr, "# %s %llx\n", index_table_name((enum index_table)t), (unsigned long long)h);
 	}

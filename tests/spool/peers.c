@@ -251,7 +251,7 @@ static void on_reply(void *ctx, int r, struct ipc_msg *m)
 		memcpy(c->payload, m->payload.p, c->len);
 }
 
-bool client_ask(struct client *c, uint16_t type, void (*encode)(struct buf *, const void *), const void *m)
+void client_send(struct client *c, uint16_t type, void (*encode)(struct buf *, const void *), const void *m)
 {
 	free(c->payload);
 	c->payload = NULL;
@@ -261,10 +261,20 @@ bool client_ask(struct client *c, uint16_t type, void (*encode)(struct buf *, co
 	c->answered = false;
 	encode(channel_begin(c->ch), m);
 	(void)channel_end_request(c->ch, type, -1, 0, on_reply, c);
+}
+
+bool client_wait(struct client *c)
+{
 	for (int i = 0; i < 30000 && !c->answered; i++)         /* a file may be flushed for it by another thread */
 		assert_int_equal(loop_turn(loop, 10), 0);
 	assert_true(c->answered);
 	return c->r == 0;
+}
+
+bool client_ask(struct client *c, uint16_t type, void (*encode)(struct buf *, const void *), const void *m)
+{
+	client_send(c, type, encode, m);
+	return client_wait(c);
 }
 
 int client_decode(struct client *c, uint16_t type, void *out, int (*decode)(struct cursor *, struct arena *, void *))

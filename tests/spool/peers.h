@@ -44,6 +44,10 @@ const char *client_events(struct client *c);
 /* Sends a request and waits for its answer; false when the channel closed instead. */
 bool client_ask(struct client *c, uint16_t type, void (*encode)(struct buf *, const void *), const void *m);
 #define ASK(c, T, m) client_ask((c), T##_MSG, (void (*)(struct buf *, const void *))(void (*)(void))T##_encode, (m))
+/* The same in two steps. */
+void client_send(struct client *c, uint16_t type, void (*encode)(struct buf *, const void *), const void *m);
+#define SEND(c, T, m) client_send((c), T##_MSG, (void (*)(struct buf *, const void *))(void (*)(void))T##_encode, (m))
+bool client_wait(struct client *c);
 #define TELL(c, T, m) IPC_SEND((c)->ch, T, 0, (m))
 /* The answer, which must be a T. Lists and texts are good until the next of it. */
 #define GOT(c, T, out) assert_int_equal(client_decode((c), T##_MSG, (out), \

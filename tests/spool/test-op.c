@@ -40,6 +40,9 @@ static size_t make_ops(struct spool_op *o)
 	o[n++] = (struct spool_op){ .kind = OP_RECENT, .recent = { 4, 9 } };
 	o[n++] = (struct spool_op){ .kind = OP_ACCOUNT_DELETE, .account = { 7 } };
 	o[n++] = (struct spool_op){ .kind = OP_BODY_MOVED, .moved = { 1, SLICE_LIT("x\r\n") } };
+	o[n++] = (struct spool_op){ .kind = OP_COPY_PART, .part = { .first = 9, .end = 1, .copy = { .from = 4, .to = 5, .first_uid = 12, .count = 6,
+		.uids = ranges, .uids_n = 2 } } };
+	o[n++] = (struct spool_op){ .kind = OP_COPY_END, .copy_end = { 5, 9 } };
 	for (size_t i = 0; i < n; i++)
 		o[i].time_us = 1000 + i;
 	return n;
