@@ -205,9 +205,20 @@ class Crafted(Raw):
 
 # ---- what the processes have ---------------------------------------------------------------------------------
 
+def opened(s, pid):
+    """How many descriptors the process has; without those of the log, of which a thread opens the next segment when it comes to it."""
+    n = 0
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            n += not os.readlink("/proc/%d/fd/%s" % (pid, fd)).startswith(s.spool + "/log/")
+        except FileNotFoundError:
+            pass        # closed meanwhile
+    return n
+
+
 def descriptors(s):
     """Process id and number of descriptors of each process."""
-    return {r: [(p, len(os.listdir("/proc/%d/fd" % p))) for p in s.pids(r)] for r in h.PROGRAMS}
+    return {r: [(p, opened(s, p)) for p in s.pids(r)] for r in h.PROGRAMS}
 
 
 def wait_as_before(s, before, what):
@@ -215,7 +226,11 @@ def wait_as_before(s, before, what):
     def same():
         now = descriptors(s)
         return all(len(now[r]) == len(before[r]) and all(a[0] == b[0] and a[1] <= b[1] for a, b in zip(now[r], before[r])) for r in before)
-    h.wait_for("the descriptors to be closed after " + what, same)
+    try:
+        h.wait_for("the descriptors to be closed after " + what, same)
+    except AssertionError:
+        print("# before %r\n# now    %r" % (before, descriptors(s)))
+        raise
     h.ok(True, what + ": the same processes, and no descriptor more")
 
 
