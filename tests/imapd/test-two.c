@@ -160,18 +160,16 @@ static void test_pending_flags_and_expunge(void **state)
 
 static void test_many_expunged(void **state)
 {
-	struct spool_range all = { 1, UINT32_MAX };
+	struct slice left;
 	unsigned n = 0;
 
 	(void)state;
-	(void)all;
 	begin(20001);
 	play(p, 2, "1> a STORE 2:* +FLAGS.SILENT \\Deleted\n1< a OK Stored\n1> b EXPUNGE\n");
-	while (slice_istarts(buf_slice(&p[0].out), "* 2 EXPUNGE\r\n")) {
-		buf_consume(&p[0].out, 13);
+	for (left = buf_slice(&p[0].out); slice_istarts(left, "* 2 EXPUNGE\r\n"); left = slice_sub(left, 13, left.len))
 		n++;
-	}
 	assert_int_equal(n, 20000);
+	buf_consume(&p[0].out, 13 * (size_t)n);
 	play(p, 2, "1< b OK Expunged\n1> c FETCH 1:* UID\n1< * 1 FETCH (UID 1)\n1< c OK Fetched\n1.\n");
 	play_end(&f, p, 2);
 }

@@ -15,7 +15,7 @@
 #include "common/base/slice.h"
 
 /* A test that hangs is killed by this, which is told as an error; the daemons it started end with it. */
-enum { UNIT_TEST_LIMIT_S = 1200 };
+enum { UNIT_TEST_LIMIT_S = 2400 };
 __attribute__((constructor)) static void unit_test_limit(void)
 {
 	(void)alarm(UNIT_TEST_LIMIT_S);

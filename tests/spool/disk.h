@@ -39,7 +39,7 @@ void disk_set_free(uint64_t bytes, uint64_t inodes);
 void disk_seed(uint64_t seed);
 uint32_t disk_random(uint32_t below);
 
-/* An empty directory below TMPDIR and its descriptor; and its end. */
+/* An empty directory below TMPDIR or in memory, and its descriptor; and its end. */
 int testdir_open(void);
 const char *testdir_path(void);
 void testdir_remove(void);
