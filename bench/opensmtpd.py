@@ -15,16 +15,19 @@ table boxes file:%(dir)s/boxes
 action "local" maildir "%(mail)s/%%{rcpt.user}" virtual <boxes> userbase <users>
 match from any for domain "daum.test" action "local"
 """
-# Its paths are compiled in; the namespace puts folders of ours there and is gone with the last process.
+# Its paths are compiled in; the namespace has a root in which folders of ours lie there, and is gone with the last process.
+# Nothing may be seen outside: the mount of the ground is ours and made private first, which "/" of a chroot cannot be.
 START = """set -e
-mount --make-rprivate /
-mount --bind %(dir)s/spool /var/spool
-mount --bind %(dir)s/lib /var/lib
-mount --bind %(dir)s/run /run
-mount --bind %(x)s/usr/libexec /usr/libexec
-mount --bind %(dir)s/passwd /etc/passwd
-mount --bind %(dir)s/group /etc/group
-exec %(preload)s %(x)s/usr/sbin/smtpd -d -f %(dir)s/smtpd.conf
+mount --make-private %(ground)s 2>/dev/null || mount --make-rprivate /
+mount --rbind / %(root)s
+mount --make-rprivate %(root)s
+mount --bind %(dir)s/spool %(root)s/var/spool
+mount --bind %(dir)s/lib %(root)s/var/lib
+mount --bind %(dir)s/run %(root)s/run
+mount --bind %(x)s/usr/libexec %(root)s/usr/libexec
+mount --bind %(dir)s/passwd %(root)s/etc/passwd
+mount --bind %(dir)s/group %(root)s/etc/group
+exec chroot %(root)s %(preload)s %(x)s/usr/sbin/smtpd -d -f %(dir)s/smtpd.conf
 """
 
 
@@ -34,7 +37,7 @@ class OpenSMTPD(System):
         self.dir = os.path.join(peers.dir, "opensmtpd")
         self.mail = os.path.join(peers.dir, "mail/open")
         self.x = self.unpack(os.path.join(peers.b.cache, "opensmtpd"))
-        for d in ("spool/smtpd", "lib/opensmtpd/empty", "run"):
+        for d in ("spool/smtpd", "lib/opensmtpd/empty", "run", "root"):
             os.makedirs(os.path.join(self.dir, d))
         os.makedirs(self.mail)
         os.chown(self.mail, OWNER, OWNER)
@@ -78,9 +81,9 @@ class OpenSMTPD(System):
 
     def start(self):
         preload = "env LD_PRELOAD=" + self.peers.b.slow_library if self.peers.b.slow else ""
-        script = START % {"dir": self.dir, "x": self.x, "preload": preload}
+        script = START % {"dir": self.dir, "x": self.x, "preload": preload, "root": self.dir + "/root", "ground": self.peers.b.ground.path}
         with open(self.peers.dir + "/log/opensmtpd.log", "a") as log:
-            self.proc = subprocess.Popen(["unshare", "--mount", "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.proc = subprocess.Popen(["unshare", "--mount", "--propagation", "unchanged", "sh", "-c", script], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.running = True
         end = time.monotonic() + 10
         while not listening(self.addr, 3625):
