@@ -10,7 +10,6 @@
  * program these travel over channels (link.c), in tests a mailbox in memory
  * answers them, so the whole of IMAP is played without a socket.
  */
-struct imap_session;
 struct imap_request;
 
 struct imap_reply {
@@ -32,8 +31,9 @@ struct imap_backend_ops {
 	void (*cancel)(void *be, struct imap_request *req);
 	/* A message without an answer: spool_close, spool_unselect, spool_body_drop. */
 	void (*event)(void *be, uint16_t type, const void *m);
-	/* Changes of the spool's session `number` go to imap_session_change(s) from now on; s NULL: to nobody. */
-	void (*bind)(void *be, uint32_t number, struct imap_session *s);
+	/* Changes of the spool's session `number` go to the session's host (struct imap_host's ctx), which hands them to
+	 * imap_session_change(), from now on; NULL: to nobody. */
+	void (*bind)(void *be, uint32_t number, void *host);
 };
 
 #endif

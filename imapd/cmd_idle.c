@@ -45,29 +45,50 @@ static enum imap_run idle_step(struct imap_session *s)
 	}
 }
 
-/* Who waits for hours keeps the tag of the command and nothing else of it. */
-static void keep_tag(struct imap_session *s)
+/* Who waits for hours keeps the tag of the command and nothing else of it. False: no memory, all is as it was. */
+static bool keep_tag(struct imap_session *s, struct slice tag)
 {
-	struct arena *a = arena_new((s->cmd.tag.len + 15) / 16 * 16);
-	struct slice tag = a != NULL ? arena_dup(a, s->cmd.tag) : slice_of(NULL, 0);
+	struct arena *a = arena_new((tag.len + 15) / 16 * 16);
 
+	tag = a != NULL ? arena_dup(a, tag) : slice_of(NULL, 0);
 	if (tag.p == NULL) {
 		arena_free(&a);
-		return;
+		return false;
 	}
 	arena_free(&s->cmd.arena);
 	s->cmd.arena = a;
 	s->cmd.tag = tag;
 	s->cmd.args = NULL;
+	return true;
+}
+
+static void wait_here(struct imap_session *s)
+{
+	s->cmd.cleanup = idle_end;
+	s->cmd.step = idle_step;
 }
 
 enum imap_run imap_run_idle(struct imap_session *s)
 {
-	keep_tag(s);
+	(void)keep_tag(s, s->cmd.tag);
 	buf_add_cstr(s->out, "+ idling\r\n");
 	s->idle_ms = clock_mono_ms();
-	s->cmd.cleanup = idle_end;
-	s->cmd.step = idle_step;
+	wait_here(s);
 	imap_timer_set(s);
 	return RUN_AGAIN;
+}
+
+bool imap_idle_waits(const struct imap_session *s)
+{
+	return s->cmd.step == idle_step && s->cmd.input;
+}
+
+bool imap_idle_resume(struct imap_session *s, struct slice tag)
+{
+	if (!keep_tag(s, tag))
+		return false;
+	s->cmd.def = imap_command_find(SLICE_LIT("IDLE"), false);
+	s->cmd.input = true;
+	wait_here(s);
+	return true;
 }

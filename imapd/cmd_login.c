@@ -51,7 +51,7 @@ static enum imap_run on_open(struct imap_session *s, const struct imap_reply *re
 	if (rep->r != 0)
 		return imap_fail(s, rep->r == ERR_DENIED ? ERR_TIMEOUT : rep->r);
 	s->spool = (uint32_t)((const struct spool_ok *)rep->m)->value;
-	s->env->ops->bind(s->env->be, s->spool, s);
+	s->env->ops->bind(s->env->be, s->spool, s->ctx);
 	imap_session_set_state(s, IMAP_AUTH);
 	imap_timer_set(s);
 	buf_add_cstr(&code, "CAPABILITY ");

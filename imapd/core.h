@@ -123,6 +123,13 @@ enum imap_run imap_let_in(struct imap_session *s, const char *method, const stru
 /* It did not (ERR_DENIED, ERR_AGAIN, else a fault): counted, logged; user as the client said. */
 enum imap_run imap_refused(struct imap_session *s, const char *method, struct slice user, int r);
 
+/* A session before its greeting, with nothing of its own yet. NULL: no memory. */
+struct imap_session *imap_session_make(const struct imap_env *env, const struct imap_host *host);
+
+/* cmd_idle.c, for sleep.c: does it wait in IDLE for its client? And as if it did, with that tag; false: no memory. */
+bool imap_idle_waits(const struct imap_session *s);
+bool imap_idle_resume(struct imap_session *s, struct slice tag);
+
 /* session.c's parts */
 void imap_capability_print(const struct imap_session *s, struct buf *b);
 const struct imap_command *imap_command_find(struct slice name, bool uid);

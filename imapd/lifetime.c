@@ -26,7 +26,7 @@ void imap_timer_set(struct imap_session *s)
 	s->host->timer(s->ctx, due == UINT64_MAX ? 0 : due > now ? due - now : 1);
 }
 
-struct imap_session *imap_session_new(const struct imap_env *env, const struct imap_host *host)
+struct imap_session *imap_session_make(const struct imap_env *env, const struct imap_host *host)
 {
 	struct imap_session *s = calloc(1, sizeof(*s));
 
@@ -41,6 +41,15 @@ struct imap_session *imap_session_new(const struct imap_env *env, const struct i
 	s->out = host->out;
 	s->tls = host->tls;
 	s->state = IMAP_NOAUTH;
+	return s;
+}
+
+struct imap_session *imap_session_new(const struct imap_env *env, const struct imap_host *host)
+{
+	struct imap_session *s = imap_session_make(env, host);
+
+	if (s == NULL)
+		return NULL;
 	s->started_ms = clock_mono_ms();
 	imap_reader_init(&s->reader, IMAP_LINE_MAX_PREAUTH, IMAP_TEXT_MAX_PREAUTH, IMAP_LITERALS_MAX_PREAUTH);
 	s->in->secret = s->reader.text.secret = true;   /* until there is a login one may be in any line */
@@ -208,7 +217,7 @@ static void on_reopened(void *ctx, const struct imap_reply *rep)
 		return;
 	}
 	s->spool = (uint32_t)((const struct spool_ok *)rep->m)->value;
-	s->env->ops->bind(s->env->be, s->spool, s);
+	s->env->ops->bind(s->env->be, s->spool, s->ctx);
 	if (!view_is_open(&s->view)) {
 		reopened(s);
 		return;

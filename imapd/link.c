@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
-#include "imapd/session.h"
 
 enum {
 	TIMEOUT_MS = 120 * 1000,
@@ -36,14 +35,14 @@ struct imap_request {
 struct binding {
 	RB_ENTRY(binding) entry;
 	uint32_t number;
-	struct imap_session *s;
+	void *host;
 };
 RB_HEAD(binding_tree, binding);
 TAILQ_HEAD(request_list, imap_request);
 
 struct imap_link {
 	struct daemon *d;
-	void (*lost)(void *ctx);
+	const struct imap_link_host *host;
 	void *ctx;
 	bool up;
 	struct request_list sent, queued, failing;
@@ -58,14 +57,14 @@ static int binding_cmp(const struct binding *a, const struct binding *b)
 }
 RB_GENERATE_INTERNAL(binding_tree, binding, entry, binding_cmp, UNUSED static)
 
-struct imap_link *imap_link_new(struct daemon *d, void (*lost)(void *ctx), void *ctx)
+struct imap_link *imap_link_new(struct daemon *d, const struct imap_link_host *host, void *ctx)
 {
 	struct imap_link *l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
 	l->d = d;
-	l->lost = lost;
+	l->host = host;
 	l->ctx = ctx;
 	TAILQ_INIT(&l->sent);
 	TAILQ_INIT(&l->queued);
@@ -140,7 +139,7 @@ void imap_link_down(struct imap_link *l)
 	if (!l->up)
 		return;
 	l->up = false;
-	l->lost(l->ctx);
+	l->host->lost(l->ctx);
 }
 
 /* ---- answers -------------------------------------------------------------------- */
@@ -455,12 +454,12 @@ static struct binding *binding_find(struct imap_link *l, uint32_t number)
 	return RB_FIND(binding_tree, &l->bindings, &key);
 }
 
-static void link_bind(void *be, uint32_t number, struct imap_session *s)
+static void link_bind(void *be, uint32_t number, void *host)
 {
 	struct imap_link *l = be;
 	struct binding *b = binding_find(l, number);
 
-	if (s == NULL) {
+	if (host == NULL) {
 		if (b != NULL) {
 			(void)RB_REMOVE(binding_tree, &l->bindings, b);
 			free(b);
@@ -473,7 +472,7 @@ static void link_bind(void *be, uint32_t number, struct imap_session *s)
 		b->number = number;
 		(void)RB_INSERT(binding_tree, &l->bindings, b);
 	}
-	b->s = s;
+	b->host = host;
 }
 
 int imap_link_change(struct imap_link *l, const struct ipc_msg *m)
@@ -484,7 +483,7 @@ int imap_link_change(struct imap_link *l, const struct ipc_msg *m)
 	int r = a == NULL ? ERR_NOMEM : IPC_DECODE(m, spool_change, a, &ch);
 
 	if (r == 0 && (b = binding_find(l, ch.session)) != NULL)
-		imap_session_change(b->s, &ch);
+		l->host->change(b->host, &ch);
 	arena_free(&a);
 	return r;
 }

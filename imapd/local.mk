@@ -16,7 +16,7 @@ imapd_libimapd_a_SOURCES = \
 	%D%/search.h %D%/search_eval.c %D%/search_load.c %D%/search_parse.c %D%/search_raw.c \
 	%D%/search_text.c \
 	%D%/seqset.c %D%/seqset.h \
-	%D%/session.c %D%/session.h \
+	%D%/session.c %D%/session.h %D%/sleep.c \
 	%D%/table.c %D%/verdict.c \
 	%D%/view.c %D%/view.h %D%/view_bare.c %D%/view_private.h %D%/view_sync.c \
 	%D%/window.c %D%/window.h

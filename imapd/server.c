@@ -18,7 +18,8 @@ struct client {
 	struct edge_client at;
 	struct server *srv;
 	struct conn *conn;              /* NULL: broken, the end is due */
-	struct imap_session *s;
+	struct imap_session *s;         /* NULL: before the handshake of port 993, or it is put away */
+	struct imap_sleeper *asleep;    /* in IDLE, put away; client_wake() before anything is done with it */
 	struct loop_timer timer;
 	struct loop_task task;          /* again, or the end */
 	bool over, abort, paused;
@@ -42,6 +43,7 @@ static void client_free(struct client *c)
 	loop_task_del(srv->d->loop, &c->task);
 	if (c->s != NULL)
 		imap_session_free(&c->s);
+	imap_sleeper_free(&c->asleep, &srv->env);
 	if (c->abort)
 		conn_close(&c->conn);
 	else
@@ -67,6 +69,34 @@ static void client_over(void *ctx, bool abort)
 	loop_task_add(c->srv->d->loop, &c->task, client_end, c);
 }
 
+/* ---- sleep ---------------------------------------------------------------------------- */
+
+static struct imap_host client_host(struct client *c);
+
+/* Its session, awake; NULL: there is none yet, or no memory for it, and it is over. */
+static struct imap_session *client_wake(struct client *c)
+{
+	struct imap_host host;
+
+	if (c->asleep == NULL || c->over)
+		return c->s;
+	host = client_host(c);
+	c->s = imap_session_wake(&c->asleep, &c->srv->env, &host);
+	if (c->s == NULL)
+		client_over(c, true);
+	return c->s;
+}
+
+/*
+ * Puts it away if nothing is to be done; where the loop has called us for this client, so that nobody is in the middle of
+ * something. Not after news of spoold: hundreds of sessions may have to be told of it now, and the next timer comes.
+ */
+static void client_rest(struct client *c)
+{
+	if (!c->over && c->s != NULL)
+		c->asleep = imap_session_sleep(&c->s);
+}
+
 /* ---- running ------------------------------------------------------------------------ */
 
 /* Reading stops while the session waits for somebody and has input left. */
@@ -90,7 +120,7 @@ static void client_run(void *ctx)
 {
 	struct client *c = ctx;
 
-	if (!c->over && c->s != NULL)
+	if (!c->over && client_wake(c) != NULL)
 		imap_session_run(c->s);
 }
 
@@ -106,8 +136,9 @@ static void client_timer(void *ctx)
 {
 	struct client *c = ctx;
 
-	if (!c->over)
+	if (!c->over && client_wake(c) != NULL)
 		imap_session_timer(c->s);
+	client_rest(c);
 }
 
 static void client_timer_set(void *ctx, uint64_t ms)
@@ -170,7 +201,7 @@ static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 	struct client *c = ctx;
 
 	(void)conn;
-	if (c->over)
+	if (c->over || (client_wake(c) == NULL && c->over))
 		return;
 	c->srv->env.starttls = tls_server_ready(c->srv->d->tls);
 	switch (ev) {
@@ -199,6 +230,7 @@ static void client_event(void *ctx, struct conn *conn, enum conn_event ev)
 	case CONN_CONNECTED:
 		break;
 	}
+	client_rest(c);
 }
 
 /* ---- new connections ------------------------------------------------------------------ */
@@ -211,12 +243,19 @@ static void turn_away(struct conn *conn, const char *why, bool tls)
 	conn_finish(&conn);
 }
 
-static bool client_start(struct client *c, const struct edge_tls *tls)
+static struct imap_host client_host(struct client *c)
 {
 	static const struct imap_host_ops ops = { client_start_tls, client_again, client_timer_set, client_ran, client_over };
-	struct imap_host host = { .ops = &ops, .ctx = c, .in = conn_in(c->conn), .out = conn_out(c->conn),
-		.peer = conn_peer_addr(c->conn), .loopback = conn_peer_is_loopback(c->conn), .tls = tls };
 
+	return (struct imap_host){ .ops = &ops, .ctx = c, .in = conn_in(c->conn), .out = conn_out(c->conn),
+		.peer = conn_peer_addr(c->conn), .loopback = conn_peer_is_loopback(c->conn) };
+}
+
+static bool client_start(struct client *c, const struct edge_tls *tls)
+{
+	struct imap_host host = client_host(c);
+
+	host.tls = tls;
 	conn_set_timeout(c->conn, c->srv->d->conf->imap_timeout * MS_PER_S);
 	c->s = imap_session_new(&c->srv->env, &host);
 	return c->s != NULL;
@@ -271,8 +310,16 @@ static void client_lost(void *ctx)
 {
 	struct client *c = ctx;
 
-	if (c->s != NULL)
+	if (client_wake(c) != NULL)
 		imap_session_lost(c->s);
+}
+
+static void client_change(void *ctx, const struct spool_change *ch)
+{
+	struct client *c = ctx;
+
+	if (!c->over && client_wake(c) != NULL)
+		imap_session_change(c->s, ch);
 }
 
 static void sessions_lost(void *ctx)
@@ -299,6 +346,7 @@ static void on_account_open(struct daemon *d, struct channel *ch)
 
 static int server_start(struct daemon *d)
 {
+	static const struct imap_link_host host = { sessions_lost, client_change };
 	struct server *srv = calloc(1, sizeof(*srv));
 
 	if (srv == NULL || edge_init(&srv->edge, d, server_accept, srv) != 0) {
@@ -306,7 +354,7 @@ static int server_start(struct daemon *d)
 		return ERR_NOMEM;
 	}
 	srv->d = d;
-	srv->link = imap_link_new(d, sessions_lost, srv);
+	srv->link = imap_link_new(d, &host, srv);
 	if (srv->link == NULL) {
 		edge_end(&srv->edge);
 		free(srv);
@@ -337,7 +385,7 @@ static void client_stop(void *ctx)
 {
 	struct client *c = ctx;
 
-	if (c->s != NULL)
+	if (client_wake(c) != NULL)
 		imap_session_stop(c->s);
 	else
 		client_over(c, true);   /* in the middle of a handshake */
@@ -362,7 +410,7 @@ static void client_back(void *ctx)
 {
 	struct client *c = ctx;
 
-	if (c->s != NULL)
+	if (client_wake(c) != NULL)
 		imap_session_back(c->s);
 }
 

@@ -75,6 +75,16 @@ void imap_session_bye(struct imap_session *s, const char *text);
 void imap_session_change(struct imap_session *s, const struct spool_change *ch);
 void imap_session_lost(struct imap_session *s);
 void imap_session_back(struct imap_session *s);
+/*
+ * A session that waits in IDLE and has nothing else to do can be put away in a few bytes, sleep.c: *s is NULL then, and
+ * who runs it wakes it before anything is done with it, which is all that he may do with what he has got. NULL: it has
+ * something to do, or there is no memory for it, and *s is as it was. Not from within a call of the session's host.
+ */
+struct imap_sleeper *imap_session_sleep(struct imap_session **s);
+/* As it was; host is what it had before. NULL: no memory, *z is as it was. */
+struct imap_session *imap_session_wake(struct imap_sleeper **z, const struct imap_env *env, const struct imap_host *host);
+/* As imap_session_free(). *z = NULL. */
+void imap_sleeper_free(struct imap_sleeper **z, const struct imap_env *env);
 bool imap_session_logged_in(const struct imap_session *s);
 /* Is it ready to take more input? Otherwise the reading may pause. */
 bool imap_session_reading(const struct imap_session *s);

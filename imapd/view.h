@@ -103,6 +103,18 @@ int view_apply(struct view *v, const struct spool_change *ch, bool quiet) MUST_C
 bool view_is_current(const struct view *v, const struct spool_snapshot *snap);
 int view_resync(struct view *v, const struct spool_snapshot *snap, int fd) MUST_CHECK;
 
+/*
+ * A bare view of which everything is told is plain: these numbers, its name and its keywords are all of it.
+ * view_to_plain(): false, it is not. view_from_plain() gives v all but the name and the keywords, which v owns already.
+ */
+struct view_plain {
+	uint64_t mailbox, modseq;
+	uint32_t uidvalidity, uidnext, exists, recent, first_recent, recent_end;
+	bool read_only, bare;
+};
+bool view_to_plain(const struct view *v, struct view_plain *p_r) MUST_CHECK;
+void view_from_plain(struct view *v, const struct view_plain *p);
+
 /* Tells what is due: EXPUNGE if allowed, EXISTS, RECENT, FLAGS, FETCH with flags; at most about 8,000
  * lines. True: there is more, call again when the output has room. */
 bool view_sync(struct view *v, struct buf *out, bool expunge, bool uid);

@@ -192,6 +192,35 @@ int view_load(struct view *v, const struct spool_snapshot *snap, int fd)
 	return rows_come(v, snap, fd);
 }
 
+/* ---- at rest ----------------------------------------------------------------------------- */
+
+/* An empty mailbox is plain without being bare: there is no row to be brought. */
+bool view_to_plain(const struct view *v, struct view_plain *p_r)
+{
+	if (v->news != NULL || v->fresh != 0 || v->base != NULL || v->tail != NULL || view_total(v) != v->exists ||
+	    v->gone_n != 0 || v->dirty_n != 0 || v->keywords_new || v->mailbox_gone)
+		return false;
+	*p_r = (struct view_plain){ .mailbox = v->mailbox, .modseq = v->modseq, .uidvalidity = v->uidvalidity,
+	    .uidnext = v->uidnext, .exists = v->exists, .recent = v->recent, .first_recent = v->first_recent,
+	    .recent_end = v->recent_end, .read_only = v->read_only, .bare = v->bare };
+	return true;
+}
+
+void view_from_plain(struct view *v, const struct view_plain *p)
+{
+	v->mailbox = p->mailbox;
+	v->modseq = p->modseq;
+	v->uidvalidity = p->uidvalidity;
+	v->uidnext = p->uidnext;
+	v->exists = p->exists;
+	v->recent = p->recent;
+	v->first_recent = p->first_recent;
+	v->recent_end = p->recent_end;
+	v->read_only = p->read_only;
+	v->bare = p->bare;
+	v->dirty_at = UINT32_MAX;
+}
+
 /* ---- spoold came back ------------------------------------------------------------------ */
 
 bool view_is_current(const struct view *v, const struct spool_snapshot *snap)

@@ -76,11 +76,11 @@ static void op_event(void *be, uint16_t type, const void *m)
 	(void)m;
 }
 
-static void op_bind(void *be, uint32_t number, struct imap_session *s)
+static void op_bind(void *be, uint32_t number, void *host)
 {
 	(void)be;
 	(void)number;
-	(void)s;
+	(void)host;
 }
 
 static void rows_make(uint8_t *rows)

@@ -548,12 +548,12 @@ static void op_event(void *be, uint16_t type, const void *m)
 	}
 }
 
-static void op_bind(void *be, uint32_t number, struct imap_session *s)
+static void op_bind(void *be, uint32_t number, void *host)
 {
 	struct fake_session *fs = session_find(be, number);
 
 	if (fs != NULL)
-		fs->s = s;
+		fs->who = host;
 }
 
 void fake_crash(struct fake *f)

@@ -33,7 +33,7 @@ struct fake_body { struct buf bytes, cached; };
 
 struct fake_session {
 	uint32_t number;
-	struct imap_session *s;
+	struct player *who;
 	struct fake_box *box;   /* selected */
 };
 
@@ -95,7 +95,8 @@ void fake_row(const struct fake_msg *m, uint8_t row[SPOOL_ROW_SIZE]);
 /* ---- players ---------------------------------------------------------------- */
 struct player {
 	struct fake *f;
-	struct imap_session *s;
+	struct imap_session *s; /* NULL: it is put away, see player_session() */
+	struct imap_sleeper *asleep;
 	struct buf in, out;
 	bool over, abort, again;
 	unsigned handshakes;    /* that the session asked for; player_handshake() is one */
@@ -103,6 +104,9 @@ struct player {
 };
 
 extern struct imap_env player_env;
+/* Every session is put away whenever it can be, and how often one was. */
+extern bool players_sleep;
+extern unsigned players_slept;
 
 void player_start(struct player *p, struct fake *f);
 /* The same, under TLS from the first byte. */
@@ -112,6 +116,8 @@ extern const struct edge_tls player_tls;
 /* As conn_start_tls_server(): what is in the input is not heard. */
 void player_handshake(struct player *p);
 void player_end(struct player *p);
+/* Its session, awake. */
+struct imap_session *player_session(struct player *p);
 /* Runs all that can be run. */
 void player_settle(struct player *p, unsigned n);
 void player_send(struct player *p, struct slice bytes);

@@ -108,11 +108,11 @@ void fake_tell(struct fake *f, struct fake_box *b, const struct fake_told *t)
 	for (unsigned i = 0; i < FAKE_SESSIONS; i++) {
 		struct fake_session *fs = &f->sessions[i];
 
-		if (fs->number == 0 || fs->box != b || fs->s == NULL)
+		if (fs->number == 0 || fs->box != b || fs->who == NULL)
 			continue;
 		ch.session = fs->number;
 		ch.by_self = fs->number == t->self;
-		imap_session_change(fs->s, &ch);
+		imap_session_change(player_session(fs->who), &ch);
 	}
 	/* the first who is told of a recent message has it */
 	buf_free(&rows);

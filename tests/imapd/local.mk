@@ -29,6 +29,10 @@ UNIT_TESTS += tests/imapd/test-two
 tests_imapd_test_two_SOURCES = %D%/test-two.c $(IMAPD_FAKE)
 tests_imapd_test_two_LDADD = $(IMAPD_TEST_LIBS)
 
+UNIT_TESTS += tests/imapd/test-sleep
+tests_imapd_test_sleep_SOURCES = %D%/test-sleep.c $(IMAPD_FAKE)
+tests_imapd_test_sleep_LDADD = $(IMAPD_TEST_LIBS)
+
 UNIT_TESTS += tests/imapd/test-server
 tests_imapd_test_server_SOURCES = %D%/test-server.c tests/lib/edge.c tests/lib/edge.h
 tests_imapd_test_server_LDADD = $(DAEMON_LIBS) $(UNIT_LIBS) $(SYS_LIBS)

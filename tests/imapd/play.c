@@ -9,6 +9,9 @@ struct imap_env player_env = {
 	.literal_max = 4 * 1024 * 1024, .inline_max = 64 * 1024,
 };
 
+bool players_sleep;
+unsigned players_slept;
+
 static void on_again(void *ctx) { ((struct player *)ctx)->again = true; }
 static void on_timer(void *ctx, uint64_t ms) { ((struct player *)ctx)->timer_ms = ms; }
 static void on_ran(void *ctx) { (void)ctx; }
@@ -24,11 +27,40 @@ static void on_start_tls(void *ctx) { ((struct player *)ctx)->handshakes++; }
 
 const struct edge_tls player_tls = { .version = "TLSv1.3", .sni = "", .external = "bob", .exporter = "EXPORTER", .exporter_len = 8 };
 
-static void start(struct player *p, struct fake *f, const struct edge_tls *tls)
+static struct imap_host host_of(struct player *p)
 {
 	static const struct imap_host_ops ops = { on_start_tls, on_again, on_timer, on_ran, on_over };
-	struct imap_host host = { .ops = &ops, .ctx = p, .in = &p->in, .out = &p->out, .peer = "127.0.0.1", .loopback = true, .tls = tls };
 
+	return (struct imap_host){ .ops = &ops, .ctx = p, .in = &p->in, .out = &p->out, .peer = "127.0.0.1", .loopback = true };
+}
+
+struct imap_session *player_session(struct player *p)
+{
+	struct imap_host host = host_of(p);
+
+	if (p->asleep != NULL) {
+		assert_null(p->s);
+		p->s = imap_session_wake(&p->asleep, &player_env, &host);
+		assert_null(p->asleep);
+	}
+	assert_non_null(p->s);
+	return p->s;
+}
+
+static void player_rest(struct player *p)
+{
+	if (!players_sleep || p->s == NULL)
+		return;
+	p->asleep = imap_session_sleep(&p->s);
+	players_slept += p->asleep != NULL;
+	assert_true((p->asleep != NULL) == (p->s == NULL));
+}
+
+static void start(struct player *p, struct fake *f, const struct edge_tls *tls)
+{
+	struct imap_host host = host_of(p);
+
+	host.tls = tls;
 	memset(p, 0, sizeof(*p));
 	p->f = f;
 	p->in = BUF_INIT(80 * 1024);
@@ -59,6 +91,7 @@ void player_handshake(struct player *p)
 void player_end(struct player *p)
 {
 	imap_session_free(&p->s);
+	imap_sleeper_free(&p->asleep, &player_env);
 	buf_free(&p->in);
 	buf_free(&p->out);
 }
@@ -74,9 +107,11 @@ void player_settle(struct player *p, unsigned n)
 				continue;
 			p[i].again = false;
 			more = true;
-			imap_session_run(p[i].s);
+			imap_session_run(player_session(&p[i]));
 		}
 	} while (more);
+	for (unsigned i = 0; i < n; i++)
+		player_rest(&p[i]);
 }
 
 /* At most as much as a connection would hold at a time. */
@@ -88,7 +123,7 @@ void player_send(struct player *p, struct slice bytes)
 		buf_add_slice(&p->in, piece);
 		assert_int_equal(buf_err(&p->in), 0);
 		bytes = slice_sub(bytes, piece.len, SIZE_MAX);
-		imap_session_run(p->s);
+		imap_session_run(player_session(p));
 		player_settle(p, 1);
 	}
 }
@@ -114,7 +149,7 @@ static void play_send(struct player *p, unsigned n, unsigned who, struct slice t
 		buf_add_cstr(&b, "\r\n");
 	buf_add_slice(&p[who].in, buf_slice(&b));
 	buf_free(&b);
-	imap_session_run(p[who].s);
+	imap_session_run(player_session(&p[who]));
 	player_settle(p, n);
 }
 

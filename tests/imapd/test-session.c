@@ -91,7 +91,7 @@ static const struct clock_ops clock_ops = { .mono_ms = fake_mono };
 static void later(struct player *pl, uint64_t ms)
 {
 	now_ms += ms;
-	imap_session_timer(pl->s);
+	imap_session_timer(player_session(pl));
 }
 
 static void test_times(void **state)
@@ -131,7 +131,7 @@ static void test_pipelining(void **state)
 	    "1> a IDLE\n1< + idling\n1>| dO\n1.\n1>| Ne\\r\n1.\n1>| \\n\n1< a OK Idle ended\n"
 	    "1> a IDLE\n1< + idling\n1>\n1.\n1> DONE\n1< a OK Idle ended\n"
 	    "1> a IDLE\n1< + idling\n1> b NOOP\n1< a BAD DONE was expected\n1> c NOOP\n1< c OK Done\n");
-	imap_session_eof(p[0].s);
+	imap_session_eof(player_session(&p[0]));
 	play(p, 1, "1!\n");
 	play_end(&f, p, 1);
 }
@@ -148,8 +148,8 @@ static void test_spool_restart(void **state)
 	buf_consume(&p[0].out, buf_len(&p[0].out));
 	/* a request that is open fails, and no command is begun until the store is back */
 	buf_add_cstr(&p[0].in, "b STATUS INBOX (MESSAGES)\r\nc NOOP\r\n");
-	imap_session_run(p[0].s);
-	imap_session_lost(p[0].s);
+	imap_session_run(player_session(&p[0]));
+	imap_session_lost(player_session(&p[0]));
 	fake_crash(&f);
 	play(p, 1, "1< b NO [UNAVAILABLE]...\n1.\n");
 	assert_true(p[0].timer_ms != 0);
@@ -161,17 +161,17 @@ static void test_spool_restart(void **state)
 	b->v[0].flags |= FLAG_FLAGGED;
 	f.down = false;
 	fake_deliver(&f, "INBOX", "Subject: new\r\n\r\nx\r\n");
-	imap_session_back(p[0].s);
+	imap_session_back(player_session(&p[0]));
 	player_settle(p, 1);
 	play(p, 1,
 	    "1< * 1 EXPUNGE\n1< * 3 EXISTS\n1< * 3 RECENT\n1< * 1 FETCH (FLAGS (\\Flagged \\Recent))\n1< c OK Done\n1.\n"
 	    "1> d UID FETCH 1:* UID\n1< * 1 FETCH (UID 2)\n1< * 2 FETCH (UID 3)\n1< * 3 FETCH (UID 4)\n1< d OK Fetched\n");
 	/* another life of the mailbox: nothing of what the client knows is true any more */
-	imap_session_lost(p[0].s);
+	imap_session_lost(player_session(&p[0]));
 	fake_crash(&f);
 	f.down = false;
 	b->uidvalidity++;
-	imap_session_back(p[0].s);
+	imap_session_back(player_session(&p[0]));
 	player_settle(p, 1);
 	play(p, 1, "1< * BYE [UNAVAILABLE]...\n1!\n");
 	play_end(&f, p, 1);
@@ -188,7 +188,7 @@ static void test_spool_restart_bare(void **state)
 	play(p, 1, "1> a EXAMINE INBOX\n");
 	buf_consume(&p[0].out, buf_len(&p[0].out));
 	for (unsigned round = 0; round < 3; round++) {
-		imap_session_lost(p[0].s);
+		imap_session_lost(player_session(&p[0]));
 		fake_crash(&f);
 		f.down = false;
 		if (round == 1) {
@@ -196,19 +196,19 @@ static void test_spool_restart_bare(void **state)
 			b->v[1].modseq = ++b->modseq;
 			fake_deliver(&f, "INBOX", "Subject: new\r\n\r\nx\r\n");
 		}
-		imap_session_back(p[0].s);
+		imap_session_back(player_session(&p[0]));
 		player_settle(p, 1);
 		play(p, 1, round != 1 ? "1> b NOOP\n1< b OK Done\n" :
 		    "1> b NOOP\n1< * 4 EXISTS\n1< * 4 RECENT\n1< * 2 FETCH (FLAGS (\\Flagged \\Recent))\n1< b OK Done\n");
 	}
 	play(p, 1, "1> c EXAMINE INBOX\n");
 	buf_consume(&p[0].out, buf_len(&p[0].out));
-	imap_session_lost(p[0].s);
+	imap_session_lost(player_session(&p[0]));
 	fake_crash(&f);
 	f.down = false;
 	b->n--;
 	b->modseq++;
-	imap_session_back(p[0].s);
+	imap_session_back(player_session(&p[0]));
 	player_settle(p, 1);
 	play(p, 1, "1< * BYE [UNAVAILABLE]...\n1!\n");
 	play_end(&f, p, 1);
@@ -222,9 +222,9 @@ static void test_stop(void **state)
 	buf_consume(&p[0].out, buf_len(&p[0].out));
 	/* what is being done is finished and answered, nothing more is begun */
 	buf_add_cstr(&p[0].in, "a STORE 1 +FLAGS.SILENT \\Seen\r\nb NOOP\r\n");
-	imap_session_run(p[0].s);
-	imap_session_stop(p[0].s);
-	imap_session_stop(p[1].s);
+	imap_session_run(player_session(&p[0]));
+	imap_session_stop(player_session(&p[0]));
+	imap_session_stop(player_session(&p[1]));
 	play(p, 2, "1.\n2< * BYE The server is being stopped, connect again\n2!\n");
 	player_settle(p, 2);
 	play(p, 2, "1< a OK Stored\n1< * BYE The server is being stopped, connect again\n1.\n1!\n");
@@ -244,6 +244,21 @@ static int quiet(void **state)
 	return 0;
 }
 
+/* Nobody can see whether a session was put away meanwhile. */
+static int sleepers(void **state)
+{
+	players_sleep = true;
+	players_slept = 0;
+	return quiet(state);
+}
+
+static int sleepers_slept(void **state)
+{
+	(void)state;
+	players_sleep = false;
+	return players_slept != 0 ? 0 : -1;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +271,9 @@ int main(void)
 		cmocka_unit_test_setup(test_spool_restart, quiet),
 		cmocka_unit_test_setup(test_spool_restart_bare, quiet),
 		cmocka_unit_test_setup(test_stop, quiet),
+		cmocka_unit_test_setup_teardown(test_times, sleepers, sleepers_slept),
+		cmocka_unit_test_setup_teardown(test_pipelining, sleepers, sleepers_slept),
+		cmocka_unit_test_setup_teardown(test_stop, sleepers, sleepers_slept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -181,6 +181,23 @@ static int rows_at_once(void **state)
 	return 0;
 }
 
+/* Nobody can see whether a session was put away meanwhile. */
+static int sleepers(void **state)
+{
+	(void)state;
+	all_rows = false;
+	players_sleep = true;
+	players_slept = 0;
+	return 0;
+}
+
+static int sleepers_slept(void **state)
+{
+	(void)state;
+	players_sleep = false;
+	return players_slept != 0 ? 0 : -1;
+}
+
 static int rows_when_wanted(void **state)
 {
 	(void)state;
@@ -198,6 +215,8 @@ int main(void)
 		BOTH(test_expunge_is_withheld),
 		BOTH(test_uid_commands_tell),
 		BOTH(test_idle),
+		cmocka_unit_test_setup_teardown(test_bare_idle, sleepers, sleepers_slept),
+		cmocka_unit_test_setup_teardown(test_idle, sleepers, sleepers_slept),
 		BOTH(test_new_and_gone_before_told),
 		BOTH(test_pending_flags_and_expunge),
 		BOTH(test_many_expunged),
