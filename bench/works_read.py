@@ -3,6 +3,7 @@ import select
 import time
 
 import measure
+from systems import USERS
 from works_mail import NOISE, arrivals, drop_caches, each, reply_ms, size_name
 
 FIRST_USER = 90                         # of the users with a mailbox for work f
@@ -159,11 +160,21 @@ def idle(b, system, sessions, tls, wakeups):
             p.wait()
 
 
+def at_rest(b, system, sessions, tls):
+    """What a system keeps of the mailboxes is no session's, nor what it has still to do with what came before: Pabal's spool
+    begins anew, with ten letters for each user, and everybody has been there once."""
+    if system is b.daum:
+        system.fresh(USERS)
+        arrivals(b, host=system.host("smtp"), users=USERS, conns=10, size=4096, drain_imap=system.host("imap"))(10 * USERS)
+    system.restart()
+    idle(b, system, sessions, tls, 0)
+
+
 def work_h(b, suffix):
     for tls in (False, True):
         for system in readers(b, "imaps" if tls else None):
             counts = b.p.sessions if system is b.daum else [max(10, n // 10) for n in b.p.sessions]
-            system.restart()
+            at_rest(b, system, min(USERS, counts[0]), tls)
             last = None
             for n in counts:
                 b.in_time()
