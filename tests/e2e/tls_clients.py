@@ -45,6 +45,7 @@ def python(daum, ca):
     c = Imaps(daum, ctx)
     same(c.login(USER, PASSWORD)[0], "OK", "993: imaplib logs in")
     same(c.select("INBOX")[1], [b"2"], "993: and reads")
+    idle(daum, ctx, c)
     c.logout()
     c = imaplib.IMAP4(daum.addr, h.IMAP, timeout=h.DEADLINE)
     ok("LOGINDISABLED" in c.capabilities, "143: LOGINDISABLED before TLS", c.capabilities)
@@ -68,6 +69,23 @@ def python(daum, ca):
     c.pass_(PASSWORD)
     same(c.stat()[0], 2, "995: poplib reads over TLS")
     c.quit()
+
+
+def idle(daum, ctx, c):
+    c.send(b"i IDLE\r\n")
+    same(c.readline(), b"+ idling\r\n", "993: IDLE")
+    other = Imaps(daum, ctx)
+    other.login(USER, PASSWORD)
+    other.select("INBOX")
+    other.store("1", "+FLAGS.SILENT", "\\Flagged")
+    line = c.readline()
+    ok(line.startswith(b"* 1 FETCH (FLAGS (\\Flagged"), "993: what another does is told in IDLE", line)
+    other.logout()
+    for piece in (b"do", b"ne\r\nj ID", b"LE\r\n"):
+        c.send(piece)
+    same(c.readline()[:4] + c.readline(), b"i OK+ idling\r\n", "993: IDLE again behind a DONE in pieces")
+    c.send(b"DONE\r\nk NOOP\r\n")
+    same([c.readline()[:4], c.readline()[:4]], [b"j OK", b"k OK"], "993: and a command behind DONE")
 
 
 class Submissions(smtplib.SMTP_SSL):

@@ -200,6 +200,16 @@ static void feed(struct imap_session *s, struct buf *in, struct buf *out, struct
 	buf_reset(out);
 }
 
+/* Put away and woken, where it may be. */
+static struct imap_session *nap(struct imap_session *s, const struct imap_host *host)
+{
+	struct imap_sleeper *z = imap_session_sleep(&s);
+
+	if ((z == NULL) != (s != NULL) || (z != NULL && (s = imap_session_wake(&z, &env, host)) == NULL))
+		abort();
+	return s;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf in = BUF_INIT(256 * 1024), out = BUF_INIT(16 * 1024 * 1024);
@@ -224,6 +234,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rest = slice_of(data + 1, size - 1);
 	while (rest.len != 0 && !over) {
 		feed(s, &in, &out, slice_sub(rest, 0, step));
+		s = nap(s, &host);
 		rest = slice_sub(rest, step, SIZE_MAX);
 	}
 	imap_session_free(&s);

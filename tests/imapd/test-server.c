@@ -282,8 +282,16 @@ static void two_clients(void **state)
 	edge_hear(&c, "* 2 FETCH (FLAGS (\\Flagged))");
 	edge_hear(&c, "a OK");
 	edge_hear(&d, "* 2 FETCH (FLAGS (\\Flagged))");
-	edge_say(&d, "done\r\n");
+	/* DONE in pieces, and in one with what follows it */
+	edge_say(&d, "do");
+	edge_say(&d, "ne\r\nj IDLE\r\n");
 	edge_hear(&d, "i OK");
+	edge_hear(&d, "+ idling");
+	edge_say(&d, "DONE\r\nk FETCH 2 UID\r\nl IDLE\r\n");
+	edge_hear(&d, "j OK");
+	edge_hear(&d, "* 2 FETCH (UID");
+	edge_hear(&d, "k OK");
+	edge_hear(&d, "+ idling");
 	edge_say(&c, "b FETCH 1 BODY.PEEK[]\r\n");
 	expect_big(&f, &c);
 	f.as_file = true;
