@@ -226,7 +226,7 @@ def orphans():
     pids = [p[0] for p in s.procs().values()]
     s.proc.kill()
     s.proc.wait()
-    h.wait_for("all children to end", lambda: not any(os.path.exists("/proc/%d/exe" % p) for p in pids))
+    h.wait_for("all children to end", lambda: not set(pids) & {p for p, _, _ in h.processes()})
     ok(True, "when master is killed, all its children end")
     s.start()
     ok(True, "and a new master starts at once")
@@ -260,7 +260,7 @@ def background():
     pid = int(open(s.run + "/master.pid").read())
     same(s.ask()[0], 0, "and serves")
     same(s.ask("stop")[0], 0, "and stops")
-    h.wait_for("it to end", lambda: not os.path.exists("/proc/%d/exe" % pid))
+    h.wait_for("it to end", lambda: pid not in {p for p, _, _ in h.processes()})
     os.unlink(s.libexec + "/qmgr")
     os.symlink("/bin/false", s.libexec + "/qmgr")
     p = s.popen(lambda *a, **k: subprocess.run(*a, timeout=h.DEADLINE, **k))
