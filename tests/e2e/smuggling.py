@@ -59,7 +59,7 @@ def smuggled(s, ctx):
             c.close()
             n = len(re.findall(rb"^250 ", out, re.M))
             taken += n
-            if n > 1 or b"354" in out:
+            if n > 1 or re.search(rb"^354", out, re.M):     # at the begin of a line: the name of a message may have it, too
                 ok(False, "%r, cut at %d: one message at the most" % (end, cut), out)
     ok(True, "an end that is none, cut anywhere, makes no second message")
     return taken
