@@ -103,7 +103,8 @@ class Pabal(System):
                       "run_dir = %s/run" % self.dir, "log_file = %s/log" % self.dir, "uid_base = %d" % (61000 if root else 0),
                       "allow_plaintext_login = yes", "connection_limit = 30000", "connection_limit_address = 30000",
                       "smtp_port = 3925", "dns_allow_local = yes"]
-        self.lines += ["relay_from = 127.0.0.0/8"] if relay else []
+        # What is deferred comes to rest: no second try while the queue of work i is filled or looked at.
+        self.lines += ["relay_from = 127.0.0.0/8", "queue_backoff_min = 1h", "queue_backoff_max = 4h"] if relay else []
         self.lines += ['dns_record = "%s"' % r for r in dns]
         self.services = ["smtp", "imap", "pop3"]
         if self.takes("key_dir = %s/keys" % self.dir):
