@@ -35,7 +35,7 @@ void row_jobs_end(struct service *svc);
 /* ---- EXPUNGE, COPY, MOVE (service_many.c) ---- */
 /* RENAME of INBOX, whose first piece has been moved: the rest, from that UID on; answered with spool_ok, value to. */
 int many_rename(struct service *svc, struct peer *p, uint32_t id, uint32_t session, const struct op_copy *op, uint32_t next);
-/* Undoes the COPYs that a restart cut short. */
+/* Undoes the copies that a restart cut short. */
 int many_recover(struct service *svc);
 
 /* ---- SELECT and VIEW with rows (service_view.c) ---- */

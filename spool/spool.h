@@ -114,7 +114,7 @@ int spool_row_get(struct spool *s, uint64_t mailbox, uint32_t uid, struct row *r
 /* Rows in these ranges (sorted, disjoint), ascending. fn must not change the mailbox. */
 typedef int spool_row_fn(void *ctx, const struct row *r);
 int spool_rows(struct spool *s, uint64_t mailbox, const struct op_range *ranges, uint32_t n, spool_row_fn *fn, void *ctx) MUST_CHECK;
-/* COPYs that have got no end: fn(ctx, to, first). What one has made, as ranges in a: ERR_NOTFOUND when it is none of these. */
+/* Copies that have got no end: fn(ctx, to, first). What one has made, as ranges in a: ERR_NOTFOUND when it is none of these. */
 typedef int spool_copying_fn(void *ctx, uint64_t to, uint32_t first);
 int spool_copying(struct spool *s, spool_copying_fn *fn, void *ctx) MUST_CHECK;
 int spool_copying_get(struct spool *s, uint64_t to, uint32_t first, struct arena *a, struct op_range **r_r, uint32_t *n_r) MUST_CHECK;
