@@ -21,6 +21,11 @@ struct store_args {
 	bool begun;
 	uint32_t piece_range, piece_done;       /* what has been sent: whole ranges, and messages of the next one */
 	struct spool_range *piece, *uids;       /* ranges_n of each */
+	/* "FLAGS (...))" CRLF of the message told last, whose flags and keywords the next one often has too; 0: too long. */
+	char flags_text[128];
+	size_t flags_len;
+	uint32_t last_flags;
+	uint64_t last_keywords;
 };
 
 int imap_parse_store(struct imap_session *s, struct imap_parse *p)
@@ -42,21 +47,41 @@ int imap_parse_store(struct imap_session *s, struct imap_parse *p)
 	return imap_take_end(p);
 }
 
-static void print_row(struct imap_session *s, uint32_t i)
+static void print_flags(struct imap_session *s, struct store_args *a, uint32_t i)
+{
+	struct buf *b = s->out;
+	uint32_t flags = view_flags(&s->view, i) & VIEW_TOLD;
+	uint64_t keywords = view_keywords(&s->view, i);
+	size_t at = buf_len(b), len;
+
+	if (a->flags_len != 0 && flags == a->last_flags && keywords == a->last_keywords) {
+		buf_add(b, a->flags_text, a->flags_len);
+		return;
+	}
+	buf_add(b, "FLAGS ", 6);
+	view_print_flags(&s->view, b, i);
+	buf_add(b, ")\r\n", 3);
+	len = buf_len(b) - at;
+	a->flags_len = buf_err(b) == 0 && len <= sizeof(a->flags_text) ? len : 0;
+	if (a->flags_len != 0)
+		memcpy(a->flags_text, b->p + b->off + at, len);
+	a->last_flags = flags;
+	a->last_keywords = keywords;
+}
+
+static void print_row(struct imap_session *s, struct store_args *a, uint32_t i)
 {
 	struct buf *b = s->out;
 
-	buf_add_cstr(b, "* ");
+	buf_add(b, "* ", 2);
 	buf_add_u64(b, i + 1);
-	buf_add_cstr(b, " FETCH (");
+	buf_add(b, " FETCH (", 8);
 	if ((s->cmd.def->flags & CMD_UID) != 0) {
-		buf_add_cstr(b, "UID ");
+		buf_add(b, "UID ", 4);
 		buf_add_u64(b, view_uid(&s->view, i));
 		buf_add_byte(b, ' ');
 	}
-	buf_add_cstr(b, "FLAGS ");
-	view_print_flags(&s->view, b, i);
-	buf_add_cstr(b, ")\r\n");
+	print_flags(s, a, i);
 	view_flags_told(&s->view, i);
 }
 
@@ -71,7 +96,7 @@ static enum imap_run store_tell(struct imap_session *s)
 		if (n == STORE_A_TURN)
 			return RUN_YIELD;
 		if (!view_gone(&s->view, a->index))
-			print_row(s, a->index);
+			print_row(s, a, a->index);
 		if (a->index++ == a->ranges[a->range].last) {
 			a->range++;
 			a->begun = false;

@@ -304,13 +304,17 @@ static void row_update(struct view *v, uint32_t i, const uint8_t *row, bool quie
 		view_mark_dirty(v, i);
 }
 
-static int row_apply(struct view *v, const uint8_t *row, bool quiet)
+/* *at: where the one before was: rows come in order, mostly without gaps. */
+static int row_apply(struct view *v, const uint8_t *row, bool quiet, uint32_t *at)
 {
-	uint32_t uid = get_le32(row), total = view_total(v), i = view_lower_bound(v, uid);
+	uint32_t uid = get_le32(row), total = view_total(v), i = *at + 1;
 	int r;
 
 	if (uid == 0)
 		return ERR_SYNTAX;
+	if (i >= total || view_uid(v, i) != uid)
+		i = view_lower_bound(v, uid);
+	*at = i;
 	if (i < total && view_uid(v, i) == uid) {
 		row_update(v, i, row, quiet);
 		return 0;
@@ -338,6 +342,7 @@ static void mark_gone(struct view *v, uint32_t i)
 
 int view_apply(struct view *v, const struct spool_change *ch, bool quiet)
 {
+	uint32_t at = UINT32_MAX;
 	int r;
 
 	if (ch->mailbox != v->mailbox)
@@ -352,7 +357,7 @@ int view_apply(struct view *v, const struct spool_change *ch, bool quiet)
 	if (v->bare && (r = view_bare_apply(v, ch, quiet)) != 0)
 		return r;
 	for (size_t off = 0; !v->bare && off < ch->rows.len; off += SPOOL_ROW_SIZE)
-		if ((r = row_apply(v, ch->rows.p + off, quiet)) != 0)
+		if ((r = row_apply(v, ch->rows.p + off, quiet, &at)) != 0)
 			return r;
 	for (uint32_t k = 0; !v->bare && k < ch->vanished_n; k++) {
 		uint32_t i = view_lower_bound(v, ch->vanished[k].first), total = view_total(v);
@@ -372,7 +377,7 @@ int view_apply(struct view *v, const struct spool_change *ch, bool quiet)
 int view_resync(struct view *v, const struct spool_snapshot *snap, int fd)
 {
 	struct view now;
-	uint32_t i = 0, total = view_total(v);
+	uint32_t i = 0, total = view_total(v), at = UINT32_MAX;
 	int r;
 
 	if (snap->uidvalidity != v->uidvalidity || snap->mailbox != v->mailbox)
@@ -393,7 +398,7 @@ int view_resync(struct view *v, const struct spool_snapshot *snap, int fd)
 			mark_gone(v, i);
 		if (i < total && view_uid(v, i) == uid)
 			row_update(v, i++, view_row(&now, k), false);
-		else if ((r = row_apply(v, view_row(&now, k), false)) != 0)
+		else if ((r = row_apply(v, view_row(&now, k), false, &at)) != 0)
 			goto out;
 	}
 	for (; i < total; i++)
