@@ -163,9 +163,10 @@ static int store_rows(struct apply *ap, const struct op_store *op, struct ix_mai
 int apply_store(struct apply *ap, const struct op_store *op)
 {
 	struct spool *s = ap->s;
-	struct buf rows = BUF_INIT(ARENA_MAX);
+	const struct buf *rows;
 	struct ix_mailbox m;
 	struct change *c;
+	struct buf own;
 	uint64_t bits;
 	bool grown;
 	int r;
@@ -180,10 +181,10 @@ int apply_store(struct apply *ap, const struct op_store *op)
 	c = apply_change(ap, op->mailbox, &m);
 	if (c != NULL)
 		c->keywords |= grown;
-	r = rows_collect(s, op->mailbox, op->uids, op->uids_n, &rows);
+	r = op_rows(ap, op->mailbox, op->uids, op->uids_n, &own, &rows);
 	if (r == 0)
-		r = store_rows(ap, op, &m, bits, &rows, c);
-	buf_free(&rows);
+		r = store_rows(ap, op, &m, bits, rows, c);
+	buf_free(&own);
 	return r != 0 ? r : mailbox_put(s, op->mailbox, &m);
 }
 
@@ -195,15 +196,16 @@ static int expunge_rows(struct apply *ap, uint64_t id, struct ix_mailbox *m, con
 	struct spool *s = ap->s;
 	struct ix_vanished v = { .time_us = ap->time_us, .uids = (struct op_range *)(uintptr_t)uids, .uids_n = n };
 	struct ix_key vk = key_u64_u64(id, m->modseq);
-	struct buf rows = BUF_INIT(ARENA_MAX);
 	struct change *c = apply_change(ap, id, m);
-	int r = rows_collect(s, id, uids, n, &rows);
+	const struct buf *rows;
+	struct buf own;
+	int r = op_rows(ap, id, uids, n, &own, &rows);
 
-	for (size_t i = 0; r == 0 && i < buf_len(&rows) / sizeof(struct row); i++) {
+	for (size_t i = 0; r == 0 && i < buf_len(rows) / sizeof(struct row); i++) {
 		struct row row;
 		struct ix_key k;
 
-		memcpy(&row, rows.p + i * sizeof(row), sizeof(row));
+		memcpy(&row, rows->p + i * sizeof(row), sizeof(row));
 		count_row(s, m, &row, -1);
 		if (c != NULL) {
 			struct gone g = { .uid = row.uid, .bodyid = row.bodyid };
@@ -214,7 +216,7 @@ static int expunge_rows(struct apply *ap, uint64_t id, struct ix_mailbox *m, con
 		if ((r = index_del(s->ix, IX_ROW, key_slice(&k))) == 0 && unref)
 			r = body_ref(ap, row.bodyid, -1);
 	}
-	buf_free(&rows);
+	buf_free(&own);
 	return r != 0 ? r : IX_PUT(s, IX_VANISHED, &vk, ix_vanished, &v);
 }
 
@@ -287,8 +289,9 @@ static int copy_rows(struct apply *ap, const struct op_copy *op, const struct ix
 int apply_copy(struct apply *ap, const struct op_copy *op)
 {
 	struct spool *s = ap->s;
-	struct buf rows = BUF_INIT(ARENA_MAX);
+	const struct buf *rows;
 	struct ix_mailbox from, to;
+	struct buf own;
 	int r;
 
 	if ((r = mailbox_load(ap, op->from, &from)) != 0 || (r = mailbox_load(ap, op->to, &to)) != 0)
@@ -296,12 +299,12 @@ int apply_copy(struct apply *ap, const struct op_copy *op)
 	if (op->to_modseq != to.modseq + 1 || op->first_uid != to.uidnext)
 		return ERR_CORRUPT;
 	to.modseq = op->to_modseq;
-	r = rows_collect(s, op->from, op->uids, op->uids_n, &rows);
-	if (r == 0 && buf_len(&rows) / sizeof(struct row) != op->count)
+	r = op_rows(ap, op->from, op->uids, op->uids_n, &own, &rows);
+	if (r == 0 && buf_len(rows) / sizeof(struct row) != op->count)
 		r = ERR_CORRUPT;
 	if (r == 0)
-		r = copy_rows(ap, op, &from, &to, &rows);
-	buf_free(&rows);
+		r = copy_rows(ap, op, &from, &to, rows);
+	buf_free(&own);
 	if (r != 0 || op->move == 0)
 		return r;
 	/* Again: it may be the same mailbox. */

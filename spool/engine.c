@@ -69,7 +69,7 @@ static int batch_open(struct spool *s)
 	return 0;
 }
 
-/* From the record's own bytes, as a replay would. */
+/* From the record's own bytes, as a replay would, which alone reads the rows once more. */
 static int apply_record(struct spool *s, uint64_t lsn, const struct log_pos *pos, struct change_list *changes)
 {
 	struct apply ap = { .s = s, .lsn = lsn, .pos = *pos, .payload = buf_slice(&s->enc), .changes = changes };
@@ -93,15 +93,20 @@ int spool_do_inner(struct spool *s, struct spool_op *op, struct spool_done *res_
 
 	memset(res_r, 0, sizeof(*res_r));
 	op->time_us = clock_wall_us();
+	buf_reset(&s->picked);
 	if ((r = prepare_op(s, op, res_r)) != 0)
 		return r == 1 ? 0 : r;          /* 1: there is nothing to change */
+	if ((r = buf_err(&s->picked)) != 0)
+		return r;
 	buf_reset(&s->enc);
 	if ((r = spool_op_encode(&s->enc, op)) != 0)
 		return r;
 	if ((r = log_append(s->log, LOG_TYPE_OP, buf_slice(&s->enc), &lsn, &pos)) != 0)
 		return r;
 	/* From here on there is no way back but that of the whole batch. */
-	if ((r = apply_record(s, lsn, &pos, changes)) != 0) {
+	r = apply_record(s, lsn, &pos, changes);
+	buf_reset(&s->picked);
+	if (r != 0) {
 		log_error("spool: %s cannot be applied: %s", spool_op_name(op->kind), err_str(r));
 		s->batch_err = r;
 	}

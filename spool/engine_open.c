@@ -259,6 +259,7 @@ static int open_with(struct spool **s_r, const struct spool_conf *conf, int (*op
 	s->sys = conf->sys != NULL ? conf->sys : &sysops_real;
 	s->files.fd = -1;
 	s->enc = BUF_INIT(ENC_MAX);
+	s->picked = BUF_INIT(ARENA_MAX);
 	s->val = BUF_INIT(ENC_MAX);
 	if ((s->home = strdup(conf->index_home)) != NULL && (s->arena = arena_new(ARENA_MAX)) != NULL)
 		r = open_it(s);
@@ -296,6 +297,7 @@ void spool_close(struct spool **sp, bool clean)
 		log_close(&s->log);
 	arena_free(&s->arena);
 	buf_free(&s->enc);
+	buf_free(&s->picked);
 	buf_free(&s->val);
 	free(s->segs);
 	free(s->home);

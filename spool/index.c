@@ -286,7 +286,7 @@ void index_watch(struct spool_index *ix, index_watch_fn *fn, void *ctx)
 /* The entry to be changed, made when it is missing, and remembered as it was. */
 static int entry_take(struct spool_index *ix, enum index_table t, struct slice key, bool fresh, struct entry **e_r)
 {
-	struct entry *e = layer_find(ix->up, t, key, false);
+	struct entry *e = layer_find_next(ix->up, t, key);
 	struct undo u = { .t = t, .added = e == NULL };
 
 	if (e != NULL && e->txn == ix->txn) {

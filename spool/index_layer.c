@@ -58,6 +58,17 @@ struct entry *layer_find(const struct layer *l, enum index_table t, struct slice
 	return at_least ? next : NULL;
 }
 
+struct entry *layer_find_next(struct layer *l, enum index_table t, struct slice key)
+{
+	struct entry *e = l->last[t] != NULL ? layer_next(l, t, l->last[t]) : NULL;
+
+	if (e == NULL || entry_cmp_key(e, key) != 0)
+		e = layer_find(l, t, key, false);
+	if (e != NULL)
+		l->last[t] = e;
+	return e;
+}
+
 struct entry *layer_first(struct layer *l, enum index_table t)
 {
 	return RB_MIN(entry_tree, &l->t[t]);
@@ -87,6 +98,8 @@ struct entry *layer_add(struct layer *l, enum index_table t, struct slice key)
 
 void layer_remove(struct layer *l, enum index_table t, struct entry *e)
 {
+	if (l->last[t] == e)
+		l->last[t] = NULL;
 	RB_REMOVE(entry_tree, &l->t[t], e);
 	l->entries--;
 }

@@ -23,6 +23,7 @@ RB_HEAD(entry_tree, entry);
 
 struct layer {
 	struct entry_tree t[IX_COUNT];
+	struct entry *last[IX_COUNT];   /* found last by layer_find_next(), or NULL */
 	struct arena *arena;
 	size_t entries;
 };
@@ -35,6 +36,8 @@ size_t layer_bytes(const struct layer *l);
 
 /* The entry with that key, or NULL; at_least: or the next one. */
 struct entry *layer_find(const struct layer *l, enum index_table t, struct slice key, bool at_least);
+/* The entry with that key, or NULL: quickly when it follows the one that was found before. */
+struct entry *layer_find_next(struct layer *l, enum index_table t, struct slice key);
 struct entry *layer_first(struct layer *l, enum index_table t);
 struct entry *layer_next(struct layer *l, enum index_table t, struct entry *e);
 /* An entry for a key that has none. NULL: no memory. */

@@ -133,9 +133,16 @@ static int collect(void *ctx, const struct row *row)
 	return buf_err(out);
 }
 
-int rows_collect(struct spool *s, uint64_t mailbox, const struct op_range *r, uint32_t n, struct buf *out)
+int op_rows(struct apply *ap, uint64_t mailbox, const struct op_range *r, uint32_t n, struct buf *own, const struct buf **rows_r)
 {
-	return spool_rows(s, mailbox, r, n, collect, out);
+	struct spool *s = ap->s;
+
+	*own = BUF_INIT(ARENA_MAX);
+	*rows_r = own;
+	if (buf_len(&s->picked) == 0)
+		return spool_rows(s, mailbox, r, n, collect, own);
+	*rows_r = &s->picked;
+	return buf_err(&s->picked);
 }
 
 static int cmp_range(const void *a, const void *b)

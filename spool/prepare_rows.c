@@ -90,6 +90,7 @@ static int prepare_append(struct spool *s, struct op_append *op, struct spool_do
 /* ---- STORE ---- */
 
 struct store_check {
+	struct spool *s;
 	const struct op_store *op;
 	uint64_t bits, unchanged_since;
 	struct uids changed, refused;
@@ -103,13 +104,16 @@ static int store_row(void *ctx, const struct row *row)
 	if (c->unchanged_since != 0 && row->modseq > c->unchanged_since)
 		return uids_add(&c->refused, row->uid);
 	row_store(&after, c->op->how, c->op->flags, c->bits);
-	return after.flags != row->flags || after.keywords != row->keywords ? uids_add(&c->changed, row->uid) : 0;
+	if (after.flags == row->flags && after.keywords == row->keywords)
+		return 0;
+	buf_add(&c->s->picked, row, sizeof(*row));
+	return uids_add(&c->changed, row->uid);
 }
 
 /* op->modseq comes in as unchanged_since. */
 static int prepare_store(struct spool *s, struct op_store *op, struct spool_done *res_r)
 {
-	struct store_check c = { .op = op, .unchanged_since = op->modseq,
+	struct store_check c = { .s = s, .op = op, .unchanged_since = op->modseq,
 		.changed = { .b = BUF_INIT(ARENA_MAX) }, .refused = { .b = BUF_INIT(ARENA_MAX) } };
 	struct op_range *refused = NULL;
 	struct ix_mailbox m;
@@ -140,6 +144,7 @@ static int prepare_store(struct spool *s, struct op_store *op, struct spool_done
 /* ---- EXPUNGE, COPY: a piece of what was asked for ---- */
 
 struct pick {
+	struct spool *s;
 	struct uids uids;
 	uint64_t keywords;      /* of all of them */
 	uint32_t looked, next;  /* next: not looked at any more; 0: all were */
@@ -158,6 +163,7 @@ static int pick_row(void *ctx, const struct row *row)
 	if (p->only_deleted && (row->flags & FLAG_DELETED) == 0)
 		return 0;
 	p->keywords |= row->keywords;
+	buf_add(&p->s->picked, row, sizeof(*row));
 	return uids_add(&p->uids, row->uid);
 }
 
@@ -174,7 +180,7 @@ static int pick_rows(struct spool *s, uint64_t mailbox, struct pick *p, struct o
 /* op->modseq comes in as 1 for those with \Deleted only. */
 static int prepare_expunge(struct spool *s, struct op_expunge *op, struct spool_done *res_r)
 {
-	struct pick p = { .only_deleted = op->modseq != 0, .uids = { .b = BUF_INIT(ARENA_MAX) } };
+	struct pick p = { .s = s, .only_deleted = op->modseq != 0, .uids = { .b = BUF_INIT(ARENA_MAX) } };
 	struct ix_mailbox m;
 	int r;
 
@@ -207,7 +213,7 @@ static int keywords_fit(struct spool *s, const struct ix_mailbox *from, struct i
 
 static int prepare_copy(struct spool *s, struct op_copy *op, struct spool_done *res_r)
 {
-	struct pick p = { .uids = { .b = BUF_INIT(ARENA_MAX) } };
+	struct pick p = { .s = s, .uids = { .b = BUF_INIT(ARENA_MAX) } };
 	struct ix_mailbox from, to;
 	int r;
 

@@ -28,6 +28,7 @@ struct spool {
 	struct seg_live *segs;          /* by first_lsn */
 	size_t segs_n, segs_cap;
 	struct arena *arena;            /* of one spool_do() or replayed record */
+	struct buf picked;              /* struct row: those that the op being done means, read to check it */
 	struct buf enc, val;            /* an op's record, an index value */
 	uint64_t snapshots[2];          /* LSNs of the newest and the one before, 0: none */
 	struct snapshot *snap;          /* being written, or NULL */
@@ -100,8 +101,8 @@ struct name_key {
 /* Account and name as a key of IX_NAME; name of at most SPOOL_NAME_MAX bytes. */
 struct slice name_key(struct name_key *k, uint64_t account, struct slice name);
 int name_get(struct spool *s, uint64_t account, struct slice name, struct ix_name *n_r);
-/* Rows in the ranges, as an array of struct row in out (heap). */
-int rows_collect(struct spool *s, uint64_t mailbox, const struct op_range *r, uint32_t n, struct buf *out);
+/* The rows that an op's UIDs mean: those that were read to check it, else, at a replay, they are read into own. */
+int op_rows(struct apply *ap, uint64_t mailbox, const struct op_range *r, uint32_t n, struct buf *own, const struct buf **rows_r);
 enum { ACCOUNT_MAILBOXES_MAX = 50000 };
 /* flags and keywords after a STORE. */
 void row_store(struct row *r, uint8_t how, uint32_t flags, uint64_t keywords);
