@@ -230,6 +230,7 @@ static void batch_done(struct spool_log *l)
 	l->durable = l->next_lsn - 1;
 	l->parts_n = 0;
 	buf_consume(&l->batch, buf_len(&l->batch));
+	log_make_ahead(l);
 }
 
 int log_flush(struct spool_log *l)

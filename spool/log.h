@@ -79,7 +79,7 @@ int log_flush(struct spool_log *l) MUST_CHECK;
 void log_discard(struct spool_log *l);
 /* A failed flush could not be undone: nothing works any more but reading; start anew. */
 bool log_broken(const struct spool_log *l);
-/* To be called now and then: while the current segment is more than half
+/* To be called now and then: while the current segment is more than a quarter
  * full it writes a slice (4 MiB) of the next one, or has a thread make it, so that nobody waits for a whole segment of
  * zeros. 0: nothing to do now; ERR_AGAIN: there is more, call again; ERR_FULL, ERR_IO. */
 int log_idle(struct spool_log *l) MUST_CHECK;

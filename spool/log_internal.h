@@ -56,6 +56,9 @@ int log_segs_reserve(struct spool_log *l, size_t n) MUST_CHECK;
 struct log_segment *log_seg_find(const struct spool_log *l, uint64_t first_lsn);
 /* Completes the pre-made segment, beginning it if there is none. ERR_FULL, ERR_IO. */
 int log_next_complete(struct spool_log *l) MUST_CHECK;
+/* Has a thread begin the next segment when it is time for that. If that fails log_idle() gets to know,
+ * and it is tried again. */
+void log_make_ahead(struct spool_log *l);
 /* Ends the thread and closes what was made ahead; the next open unlinks it. */
 void log_make_stop(struct spool_log *l);
 /* Hands fd over to the cache of descriptors for reading. */

@@ -6,7 +6,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { IDLE_SLICE = 4 << 20, THREAD_SLICE = 1 << 20 };
+/* The next one is begun when a quarter of the current one is full: at the disk's own speed it is then ready in time. */
+enum { IDLE_SLICE = 4 << 20, THREAD_SLICE = 1 << 20, AHEAD_PART = 4 };
 
 /* The thread's: from its begin to its end nobody else touches make. */
 struct log_maker {
@@ -120,13 +121,24 @@ int log_next_complete(struct spool_log *l)
 	return r;
 }
 
+static bool next_wanted(const struct spool_log *l)
+{
+	return !l->broken && (!l->have_cur || l->cur.used > l->cur.head.size / AHEAD_PART);
+}
+
+void log_make_ahead(struct spool_log *l)
+{
+	if (l->threads && l->maker == NULL && !l->have_next && next_wanted(l))
+		(void)maker_start(l);
+}
+
 int log_idle(struct spool_log *l)
 {
 	int r;
 
 	if (l->maker != NULL)
 		return atomic_load(&l->maker->ready) ? maker_take(l) : 0;
-	if (l->broken || (l->have_cur && l->cur.used <= l->cur.head.size / 2))
+	if (!next_wanted(l))
 		return 0;
 	if (l->threads)
 		return l->have_next ? 0 : maker_start(l);

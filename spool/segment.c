@@ -128,7 +128,8 @@ int segment_make_step(const struct sysops *sys, struct segment_make *m, uint64_t
 		if ((r = sysops_pwrite_all(sys, m->fd, head, sizeof(head), 0)) != 0)
 			return r;
 	}
-	if (sys->fdatasync(m->fd) != 0)
+	/* One flush for the whole: others wait for their own at the same disk. */
+	if ((end == m->head.size ? sys->fdatasync(m->fd) : sys->write_out(m->fd, (off_t)m->done, (off_t)(end - m->done))) != 0)
 		return sysops_err() == ERR_FULL ? ERR_FULL : ERR_IO;
 	m->done = end;
 	return m->done == m->head.size ? 0 : ERR_AGAIN;

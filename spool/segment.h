@@ -58,13 +58,13 @@ int segment_open(const struct sysops *sys, int dirfd, uint64_t first_lsn, int *f
 /* A segment in the making. */
 struct segment_make {
 	int fd;
-	uint64_t done;          /* bytes written and flushed */
+	uint64_t done;          /* bytes written; flushed when it is all of them */
 	struct segment_head head;
 };
 
 /* Begins a segment of size bytes under the name SEGMENT_NEXT. ERR_FULL, ERR_IO. */
 int segment_make_begin(const struct sysops *sys, int dirfd, uint64_t size, struct segment_make *m_r) MUST_CHECK;
-/* Writes and flushes up to max bytes more: 0 when it is complete, ERR_AGAIN when not
+/* Writes up to max bytes more: 0 when it is complete and flushed, ERR_AGAIN when not
  * yet, ERR_FULL or ERR_IO, after which it can only be dropped. */
 int segment_make_step(const struct sysops *sys, struct segment_make *m, uint64_t max) MUST_CHECK;
 /* Closes and unlinks it. */

@@ -12,12 +12,24 @@ static int real_openat(int dirfd, const char *path, int flags, mode_t mode)
 	return openat(dirfd, path, flags, mode);
 }
 
+static int real_write_out(int fd, off_t off, off_t len)
+{
+#ifdef SYNC_FILE_RANGE_WRITE
+	return sync_file_range(fd, off, len, SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);
+#else
+	(void)off;
+	(void)len;
+	return fdatasync(fd);
+#endif
+}
+
 const struct sysops sysops_real = {
 	.openat = real_openat,
 	.pread = pread,
 	.pwrite = pwrite,
 	.pwritev = pwritev,
 	.fdatasync = fdatasync,
+	.write_out = real_write_out,
 	.fsync = fsync,
 	.ftruncate = ftruncate,
 	.renameat = renameat,

@@ -16,6 +16,8 @@ struct sysops {
 	ssize_t (*pwrite)(int fd, const void *buf, size_t n, off_t off);
 	ssize_t (*pwritev)(int fd, const struct iovec *iov, int n, off_t off);
 	int (*fdatasync)(int fd);
+	/* Has these bytes written out, so that a later fdatasync has little to do. They are not durable by it. */
+	int (*write_out)(int fd, off_t off, off_t len);
 	int (*fsync)(int fd);
 	int (*ftruncate)(int fd, off_t len);
 	int (*renameat)(int olddir, const char *old, int newdir, const char *new_);

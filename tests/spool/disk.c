@@ -290,6 +290,14 @@ static int d_fdatasync(int fd)
 	return d_sync(DISK_FDATASYNC, fd);
 }
 
+static int d_write_out(int fd, off_t off, off_t len)
+{
+	(void)fd;
+	(void)off;
+	(void)len;
+	return 0;
+}
+
 static int d_fsync(int fd)
 {
 	return d_sync(DISK_FSYNC, fd);
@@ -393,7 +401,7 @@ static int d_close(int fd)
 
 const struct sysops disk_ops = {
 	.openat = d_openat, .pread = d_pread, .pwrite = d_pwrite, .pwritev = d_pwritev,
-	.fdatasync = d_fdatasync, .fsync = d_fsync, .ftruncate = d_ftruncate,
+	.fdatasync = d_fdatasync, .write_out = d_write_out, .fsync = d_fsync, .ftruncate = d_ftruncate,
 	.renameat = d_renameat, .unlinkat = d_unlinkat, .mkdirat = d_mkdirat,
 	.fstat = d_fstat, .fstatvfs = d_fstatvfs, .close = d_close,
 };
