@@ -184,7 +184,10 @@ int spool_commit(struct spool *s)
 		spool_abort(s);
 		return r;
 	}
-	if ((r = log_flush(s->log)) != 0) {
+	index_beside_begin(s->ix);
+	r = log_flush(s->log);
+	index_beside_end(s->ix);
+	if (r != 0) {
 		undo(s);
 		return r;
 	}

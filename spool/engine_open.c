@@ -102,7 +102,7 @@ int engine_load_counters(struct spool *s)
 
 static int open_index(struct spool *s)
 {
-	struct index_conf ic = { .home = s->home, .cache_bytes = s->conf.cache_bytes };
+	struct index_conf ic = { .home = s->home, .cache_bytes = s->conf.cache_bytes, .threads = s->conf.threads };
 	char path[PATH_MAX];
 	int fd, r = engine_damaged_path(s, path);
 

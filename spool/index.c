@@ -4,7 +4,8 @@
  *
  * A layer is a sorted tree for each table. Changes go into the upper one. When it has
  * grown, it becomes the lower one at the begin of a transaction, and from then on
- * its entries are written into the tables in key order, some at the begin of each
+ * its entries are written into the tables in key order, by a thread while the caller waits for the
+ * flush of the log, and when that is not enough some at the begin of each
  * transaction (so that nobody waits for a whole layer), in one transaction
  * of Berkeley DB. The counters with the LSN applied are an entry like others, so the tables
  * are always as of a commit, and after a crash the log has the rest.
@@ -20,6 +21,7 @@
 
 #include <stdlib.h>
 
+#include "spool/beside.h"
 #include "spool/index_db.h"
 #include "spool/index_layer.h"
 
@@ -34,11 +36,12 @@ struct undo {
 
 struct spool_index {
 	struct index_db *db;
+	struct beside *beside;          /* writes the lower layer while the log is flushed; may be NULL */
 	struct layer *up, *low;         /* low: being written, or NULL */
 	enum index_table low_t;         /* where writing it goes on; low_e NULL: at the first */
 	struct entry *low_e;
 	size_t layer_bytes;             /* at which the upper one is full */
-	size_t owed;                    /* entries to be written before the next transaction */
+	size_t owed;                    /* entries to be written, before the next transaction if there is no thread */
 	bool in_txn;
 	bool broken;                    /* the tables cannot be used any more */
 	uint64_t txn;
@@ -49,13 +52,20 @@ struct spool_index {
 
 enum {
 	LAYER_MIN = 256 * 1024, LAYER_MAX = 16 * 1024 * 1024,
-	OWED_MIN = 32, OWED_PER_CHANGE = 2, OWED_MAX = 1000, LAYERS_MAX = 4, UNDO_MAX = 1 << 30,
+	OWED_MIN = 32, OWED_PER_CHANGE = 2, OWED_MAX = 1000, OWED_LAG = 1024 /* bytes of a layer */, BESIDE_STEP = 16,
+	LAYERS_MAX = 4, UNDO_MAX = 1 << 30,
 };
 static size_t layer_override;
+static bool threads_override;
 
 void index_set_layer(size_t bytes)
 {
 	layer_override = bytes;
+}
+
+void index_set_threads(bool on)
+{
+	threads_override = on;
 }
 
 /* What a call to the tables said. */
@@ -65,6 +75,8 @@ static int told(struct spool_index *ix, int r)
 		ix->broken = true;
 	return r;
 }
+
+static void write_beside(void *ctx, const atomic_bool *stop);
 
 int index_open(struct spool_index **ix_r, const struct index_conf *conf)
 {
@@ -82,6 +94,8 @@ int index_open(struct spool_index **ix_r, const struct index_conf *conf)
 	if (layer_override != 0)
 		ix->layer_bytes = layer_override;
 	r = (ix->up = layer_new()) != NULL ? idb_open(&ix->db, conf) : ERR_NOMEM;
+	if (r == 0 && (conf->threads || threads_override) && (ix->beside = beside_new(write_beside, ix)) == NULL)
+		r = ERR_NOMEM;
 	if (r != 0) {
 		index_close(&ix, false);
 		return r;
@@ -96,6 +110,7 @@ void index_close(struct spool_index **ixp, bool checkpoint)
 
 	if (ix == NULL)
 		return;
+	beside_free(&ix->beside);
 	index_abort(ix);
 	/* What cannot be written is in the log. */
 	if (checkpoint && ix->db != NULL)
@@ -195,34 +210,64 @@ bool index_settling(const struct spool_index *ix)
 	return ix->low != NULL;
 }
 
+/* What fails is tried again at the begin of the next transaction, which tells of it. */
+static void write_beside(void *ctx, const atomic_bool *stop)
+{
+	struct spool_index *ix = ctx;
+	int r = 0;
+
+	while (r == 0 && ix->low != NULL && !atomic_load(stop)) {
+		r = low_write(ix, BESIDE_STEP);
+		ix->owed -= ix->owed < BESIDE_STEP ? ix->owed : BESIDE_STEP;
+	}
+}
+
+void index_beside_begin(struct spool_index *ix)
+{
+	if (ix->beside != NULL && ix->low != NULL && !ix->broken)
+		beside_begin(ix->beside);
+}
+
+void index_beside_end(struct spool_index *ix)
+{
+	if (ix->beside != NULL)
+		beside_end(ix->beside);
+}
+
 /* ---- transactions ---- */
 
 /* How much is to be written before the next transaction: in proportion to what it brings, so that the lower layer is
- * done before the upper one is full, but never so much that the one who waits would notice, while there is memory. */
+ * done before the upper one is full, but never so much that the one who waits would notice, while there is memory. A
+ * thread that writes during flushes may lag by a part of a layer first. */
 static size_t owed_now(const struct spool_index *ix, size_t bytes)
 {
 	size_t n = ix->owed + OWED_MIN;
 
 	if (bytes >= LAYERS_MAX * ix->layer_bytes)
 		return SIZE_MAX;
+	if (ix->beside != NULL && n <= ix->layer_bytes / OWED_LAG)
+		return 0;
 	return n < OWED_MAX ? n : OWED_MAX;
 }
 
 int index_begin(struct spool_index *ix)
 {
-	size_t bytes = layer_bytes(ix->up);
+	size_t bytes = layer_bytes(ix->up), n;
 	bool full = bytes >= ix->layer_bytes;
 	int r = ix->broken ? ERR_CORRUPT : 0;
 
-	if (r == 0 && ix->low != NULL)
-		r = low_write(ix, owed_now(ix, bytes));
+	if (r == 0 && ix->low != NULL && (n = owed_now(ix, bytes)) != 0) {
+		r = low_write(ix, n);
+		/* What was not written now is still owed. */
+		ix->owed -= ix->owed < n ? ix->owed : n;
+	}
+	if (ix->low == NULL)
+		ix->owed = 0;
 	if (r == 0 && full && ix->low == NULL)
 		r = freeze(ix);
 	/* What cannot be written now stays in memory for a while: on a full disk mail can still be deleted. */
 	if (r == ERR_CORRUPT || (r != 0 && bytes >= LAYERS_MAX * ix->layer_bytes))
 		return r;
-	/* What was not written now is still owed. */
-	ix->owed = ix->low != NULL && ix->owed > OWED_MAX ? ix->owed - OWED_MAX : 0;
 	ix->in_txn = true;
 	ix->txn++;
 	buf_reset(&ix->undo);

@@ -8,7 +8,7 @@
 
 /*
  * The log's index: sorted tables of keys and values. What changed lately is in memory,
- * the rest in Berkeley DB (index_db.c, the only code that knows it). One process, one thread, a private
+ * the rest in Berkeley DB (index_db.c, the only code that knows it). One process, one thread at a time, a private
  * environment, one transaction at a time. A commit is in memory: after a crash
  * the index is as of some earlier commit, never in between, and the log has the
  * rest. Keys are big-endian so that they sort; tables.h has their formats.
@@ -39,6 +39,7 @@ const char *index_table_name(enum index_table t);
 struct index_conf {
 	const char *home;       /* directory of the environment; made when missing */
 	uint64_t cache_bytes;
+	bool threads;           /* a thread may be made, for index_beside_begin() */
 };
 
 /* Opens or makes it and recovers from a crash. ERR_CORRUPT: it cannot be used, make it anew
@@ -48,10 +49,15 @@ int index_open(struct spool_index **ix_r, const struct index_conf *conf) MUST_CH
  * what was in memory is lost, as in a crash. */
 void index_close(struct spool_index **ix, bool checkpoint);
 
-/* All changes need a transaction; reads see it. begin also writes a few of the changes that wait in memory. */
+/* All changes need a transaction; reads see it. begin also writes some of the changes that wait in memory, when
+ * too many were left by index_beside_begin(). */
 int index_begin(struct spool_index *ix) MUST_CHECK;
 int index_commit(struct spool_index *ix) MUST_CHECK;
 void index_abort(struct spool_index *ix);
+/* Between these two the caller does something else (it waits for the log's flush) and uses nothing of the index, while a
+ * thread writes changes that wait in memory. In a transaction or not; without a thread nothing happens. */
+void index_beside_begin(struct spool_index *ix);
+void index_beside_end(struct spool_index *ix);
 
 /* The value, copied into a. ERR_NOTFOUND. */
 int index_get(struct spool_index *ix, enum index_table t, struct slice key, struct arena *a,
@@ -96,6 +102,8 @@ void index_watch(struct spool_index *ix, index_watch_fn *fn, void *ctx);
 /* For tests: how many bytes of changes are kept in memory before they are written (0: as the cache's size says).
  * Before index_open(). */
 void index_set_layer(size_t bytes);
+/* For tests: a thread is made, whatever index_open() is told. */
+void index_set_threads(bool on);
 /* For tests: what flushes the index's files instead of fsync(2). Before index_open(). */
 void index_set_fsync(int (*fn)(int fd));
 

@@ -5,6 +5,7 @@ spool_libspool_a_SOURCES = \
 	%D%/apply_mailbox.c \
 	%D%/apply_queue.c \
 	%D%/apply_rows.c \
+	%D%/beside.c %D%/beside.h \
 	%D%/body.c \
 	%D%/bodyfile.c %D%/bodyfile.h \
 	%D%/change.c %D%/change.h \

@@ -403,7 +403,7 @@ struct spool *service_spool(struct service *svc)
 /* ---- housekeeping ---- */
 
 enum { TICK_MS = 1000, TICK_BUSY_MS = 20, REAP_STEP = 256, CLEAN_STEP = 512, CLEAN_MS = 60000, CHECKPOINT_MS = 30000,
-	CHECKPOINT_KB = 16 * 1024, SETTLE_MS = 5000, SETTLE_STEP = 500 };
+	CHECKPOINT_KB = 16 * 1024, SETTLE_MS = 5000, SETTLE_STEP = 500, SETTLE_STEP_BUSY = 64 };
 
 static void check_state(struct service *svc)
 {
@@ -426,6 +426,7 @@ static int housekeep(struct service *svc, bool *more_r)
 {
 	uint64_t now = clock_wall_us(), mono = loop_now(svc->loop);
 	uint64_t trace = svc->conf->trace_keep * 1000000, history = svc->conf->history_keep * 1000000;
+	struct log_stats st;
 	bool more = false;
 	int r = spool_reap(svc->spool, REAP_STEP, more_r);
 
@@ -436,7 +437,10 @@ static int housekeep(struct service *svc, bool *more_r)
 		*more_r |= more;
 	}
 	if (r == 0 && (mono >= svc->next_settle || spool_settling(svc->spool))) {
-		r = spool_settle(svc->spool, SETTLE_STEP, &more);
+		/* While there is traffic the flushes are what is used for it. */
+		log_stats(spool_log_of(svc->spool), &st);
+		r = spool_settle(svc->spool, st.flushes == svc->flushes ? SETTLE_STEP : SETTLE_STEP_BUSY, &more);
+		svc->flushes = st.flushes;
 		if (!more)
 			svc->next_settle = mono + SETTLE_MS;
 		*more_r |= more;

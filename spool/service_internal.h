@@ -119,6 +119,7 @@ struct service {
 	struct loop_task turn_end;
 	struct loop_timer tick;
 	uint64_t hint_due;              /* to tell qmgr after the flush; 0: nothing */
+	uint64_t flushes;       /* of the log, at the last look */
 	uint64_t next_clean, next_checkpoint, next_settle, next_look;       /* monotonic, milliseconds */
 	struct compactor *compactor;
 	uint64_t *orphans, orphans_n;   /* body files of the start's list, still to be looked at */

@@ -89,7 +89,9 @@ int engine_try_open(void)
 		.cache_bytes = 4 << 20, .sys = &disk_ops, .watched = watched, .pinned = test_pinned };
 
 	(void)snprintf(home, sizeof(home), "%s/index", testdir_path());
-	/* At each opening another: that every change is written at once, a few together, or none before the end. */
+	/* At each opening another: that every change is written at once, a few together, or none before the end; by us or by a
+	 * thread. */
+	index_set_threads(opened / ARRAY_LEN(layers) % 2 == 1);
 	index_set_layer(layers[opened++ % ARRAY_LEN(layers)]);
 	return spool_open(&sp, &conf);
 }
