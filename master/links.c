@@ -15,7 +15,8 @@
 #include "common/ipc/peercred.h"
 #include "master/plumb.h"
 
-enum { LINKS_MAX = 1024, RELINK_MS = 1000 };
+/* LINK_ROOM: what all connections of an edge give in at once is one turn of spoold, and one flush. */
+enum { LINKS_MAX = 1024, RELINK_MS = 1000, LINK_ROOM = 2 * 1024 * 1024 };
 
 static void send_peer(struct child *to, const struct child *peer, const struct link *l, int fd)
 {
@@ -52,6 +53,7 @@ static int link_make(struct child *client, struct child *server, const char *pro
 		free(l);
 		return ERR_IO;
 	}
+	peercred_room(fds, LINK_ROOM);
 	l->id = ++m->last_link;
 	l->client = client;
 	l->server = server;

@@ -19,7 +19,7 @@ enum {
 	HELLO_MSG = 0xffff,
 	FDS_WAITING_MAX = 64,           /* descriptors received and not yet claimed by their frame */
 	READ_CHUNK = 64 * 1024,
-	READ_TURN = 1024 * 1024,        /* bytes taken from one peer in one turn */
+	READ_TURN = 2 * 1024 * 1024,    /* bytes taken from one peer in one turn */
 	MAX_OUT_DEFAULT = 64 * 1024 * 1024,
 };
 

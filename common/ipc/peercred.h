@@ -8,6 +8,8 @@ struct peercred { uid_t uid; gid_t gid; pid_t pid; };
 
 /* Must be set on the receiving socket before the sender sends. 0 or -1 and errno. */
 int peercred_enable(int fd);
+/* Lets more bytes wait between the two of a pair than the system grants everybody, in both directions; for root. */
+void peercred_room(const int fds[2], int bytes);
 /* recvmsg() of up to n bytes; up to fds_max descriptors are put into fds (close-on-exec) and counted
  * in *fds_n_r (-1 for one that this process had no room for); *cred_r is set (and *have_cred_r) when
  * the kernel told the sender. Result like recv(). */

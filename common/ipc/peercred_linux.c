@@ -15,6 +15,12 @@ int peercred_enable(int fd)
 	return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
 }
 
+void peercred_room(const int fds[2], int bytes)
+{
+	for (int i = 0; i < 2; i++)
+		(void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+}
+
 ssize_t peercred_recv(int fd, void *p, size_t n, int *fds, unsigned fds_max, unsigned *fds_n_r,
     struct peercred *cred_r, int *have_cred_r)
 {
