@@ -189,7 +189,9 @@ static int ljob_start(struct agent_job *h)
 	/* spoold wants them ascending */
 	qsort(job->rcpts, job->rcpts_n, sizeof(*job->rcpts), rcpt_cmp);
 	loop_timer_set(h->agent->loop, &h->park, LOCAL_PARK_MS, on_park, job);
+	/* The content is asked for while the recipients are resolved. */
 	ljob_resolve(job);
+	ljob_step(job);
 	return 0;
 }
 

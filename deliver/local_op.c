@@ -226,13 +226,15 @@ void ljob_step(struct ljob *job)
 		ljob_report(job);
 		return;
 	}
-	if (job->unresolved != 0 || job->spool_id != 0 || ch == NULL || !channel_is_open(ch))
+	if (job->spool_id != 0 || ch == NULL || !channel_is_open(ch))
 		return;
 	job->spool_ch = ch;
 	if (!job->have_summary) {
 		job->spool_id = IPC_REQUEST(ch, spool_content, &get, 0, on_content, job);
 		return;
 	}
+	if (job->unresolved != 0)
+		return;
 	if (job->h.ready_ms == 0)
 		job->h.ready_ms = loop_now(job->local->a.loop);
 	op.cached = buf_slice(&job->cached);

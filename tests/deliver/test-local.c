@@ -301,7 +301,8 @@ static void test_table(void **state)
 		wait_results(w, 1);
 		assert_slice(i, buf_slice(&w->results[0]), rows[i].want);
 		assert_slice(i, buf_slice(&w->ops), rows[i].ops);
-		assert_int_equal(w->contents, rows[i].ops[0] != '\0');
+		/* It is asked for before it is known who gets it. */
+		assert_true(w->contents == 1 || (w->contents == 0 && rows[i].ops[0] == '\0'));
 		world_delete(w);
 	}
 }
