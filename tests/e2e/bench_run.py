@@ -14,7 +14,7 @@ from harness import BUILD, ok, run, same, tempdir
 
 
 def bench(*args):
-    return subprocess.run([sys.executable, "-B", os.path.join(SRC, "bench/main.py"), *args], capture_output=True, text=True, timeout=300)
+    return subprocess.run([sys.executable, "-B", os.path.join(SRC, "bench/main.py"), *args], capture_output=True, text=True, timeout=1200)
 
 
 def read(path):

@@ -157,7 +157,7 @@ def tempdir(prefix="pabal-test-"):
 def hold_block():
     """A block of addresses that is this process's own as long as it lives: who holds it listens at its last one."""
     for _ in range(1000):
-        block = "127.%d.%d." % (random.randrange(64, 164), random.randrange(256))
+        block = "127.%d.%d." % (random.randrange(64, 100), random.randrange(256))
         s = socket.socket()
         try:
             s.bind((block + "254", HOLD))
