@@ -164,7 +164,7 @@ def at_rest(b, system, sessions, tls):
     """What a system keeps of the mailboxes is no session's, nor what it has still to do with what came before: Pabal's spool
     begins anew, with ten letters for each user, and everybody has been there once."""
     if system is b.daum:
-        system.fresh(USERS)
+        system.forget()
         arrivals(b, host=system.host("smtp"), users=USERS, conns=10, size=4096, drain_imap=system.host("imap"))(10 * USERS)
     system.restart()
     idle(b, system, sessions, tls, 0)
