@@ -2,56 +2,71 @@
 
 #include "common/base/log.h"
 
+/* n bytes that are there, or NULL. */
+static inline const uint8_t *take(struct cursor *c, size_t n)
+{
+	const uint8_t *p = c->in.p + c->off;
+
+	if (cur_left(c) < n)
+		return NULL;
+	c->off += n;
+	return p;
+}
+
 int wire_get_u8(struct cursor *c, uint8_t *v_r)
 {
-	struct slice s;
-	int r = cur_take_n(c, 1, &s);
+	const uint8_t *p = take(c, 1);
 
-	if (r == 0)
-		*v_r = s.p[0];
-	return r;
+	if (p == NULL)
+		return ERR_SYNTAX;
+	*v_r = p[0];
+	return 0;
 }
 
 int wire_get_u16(struct cursor *c, uint16_t *v_r)
 {
-	struct slice s;
-	int r = cur_take_n(c, 2, &s);
+	const uint8_t *p = take(c, 2);
 
-	if (r == 0)
-		*v_r = get_le16(s.p);
-	return r;
+	if (p == NULL)
+		return ERR_SYNTAX;
+	*v_r = get_le16(p);
+	return 0;
 }
 
 int wire_get_u32(struct cursor *c, uint32_t *v_r)
 {
-	struct slice s;
-	int r = cur_take_n(c, 4, &s);
+	const uint8_t *p = take(c, 4);
 
-	if (r == 0)
-		*v_r = get_le32(s.p);
-	return r;
+	if (p == NULL)
+		return ERR_SYNTAX;
+	*v_r = get_le32(p);
+	return 0;
 }
 
 int wire_get_u64(struct cursor *c, uint64_t *v_r)
 {
-	struct slice s;
-	int r = cur_take_n(c, 8, &s);
+	const uint8_t *p = take(c, 8);
 
-	if (r == 0)
-		*v_r = get_le64(s.p);
-	return r;
+	if (p == NULL)
+		return ERR_SYNTAX;
+	*v_r = get_le64(p);
+	return 0;
 }
 
 int wire_get_bytes(struct cursor *c, size_t max, struct slice *v_r)
 {
+	const uint8_t *p = take(c, 4);
 	uint32_t n;
-	int r = wire_get_u32(c, &n);
 
-	if (r != 0)
-		return r;
+	if (p == NULL)
+		return ERR_SYNTAX;
+	n = get_le32(p);
 	if (n > max)
 		return ERR_LIMIT;
-	return cur_take_n(c, n, v_r);
+	if ((p = take(c, n)) == NULL)
+		return ERR_SYNTAX;
+	*v_r = slice_of(p, n);
+	return 0;
 }
 
 int wire_get_count(struct cursor *c, size_t max, uint32_t *n_r)
