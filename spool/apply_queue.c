@@ -99,7 +99,7 @@ static int reschedule(struct spool *s, uint64_t msgid, struct ix_msg *m)
 	if ((m->flags & MSG_HELD) == 0 && m->pending != 0) {
 		if ((e.arena = arena_new(65536)) == NULL)
 			return ERR_NOMEM;
-		r = index_scan(s->ix, IX_RCPT, key_slice(&k), slice_of(NULL, 0), false, earliest_rcpt, &e);
+		r = index_scan(s->ix, IX_RCPT, key_slice(&k), slice_of(NULL, 0), 0, earliest_rcpt, &e);
 		arena_free(&e.arena);
 		if (r == 0 && e.due == 0)
 			r = ERR_CORRUPT;
@@ -360,7 +360,7 @@ static int queue_flush(struct apply *ap, uint64_t msgid, struct ix_msg *m)
 
 	if ((f.index = arena_calloc(s->arena, m->nrcpts, sizeof(*f.index))) == NULL || (f.arena = arena_new(65536)) == NULL)
 		return ERR_NOMEM;
-	r = index_scan(s->ix, IX_RCPT, key_slice(&k), slice_of(NULL, 0), false, flush_collect, &f);
+	r = index_scan(s->ix, IX_RCPT, key_slice(&k), slice_of(NULL, 0), 0, flush_collect, &f);
 	for (uint32_t i = 0; r == 0 && i < f.n; i++) {
 		struct ix_key rk = key_u64_u32(msgid, f.index[i]);
 

@@ -68,7 +68,7 @@ static int seg_loaded(void *ctx, struct slice key, struct slice val)
 int segs_load(struct spool *s)
 {
 	s->segs_n = 0;
-	return index_scan(s->ix, IX_SEGMENT, slice_of(NULL, 0), slice_of(NULL, 0), false, seg_loaded, s);
+	return index_scan(s->ix, IX_SEGMENT, slice_of(NULL, 0), slice_of(NULL, 0), 0, seg_loaded, s);
 }
 
 int segs_store(struct spool *s)
@@ -256,6 +256,76 @@ int spool_summary(struct spool *s, uint64_t bodyid, struct arena *a, struct slic
 	return index_get(s->ix, IX_SUMMARY, key_slice(&k), a, sum_r);
 }
 
+/* Neighbours are read together as long as not too many of others lie between them. */
+enum { SUMMARIES_READ = 32 * 1024, SUMMARIES_FEW = 4, SKIP_FREE = 32, SKIP_PER_HIT = 8 };
+
+struct summaries {
+	const uint64_t *ids;
+	uint32_t n, i;
+	uint32_t hits, skipped;
+	spool_summary_fn *fn;
+	void *ctx;
+	int r;                  /* what fn returned */
+};
+
+static bool summaries_tell(struct summaries *q, struct slice sum)
+{
+	q->r = q->fn(q->ctx, q->i, sum);
+	q->i++;
+	return q->r == 0;
+}
+
+/* 1: it is over here; on from q->i, if that is not the end. */
+static int summaries_scanned(void *ctx, struct slice key, struct slice val)
+{
+	struct summaries *q = ctx;
+	uint64_t id;
+
+	if (key.len != 8)
+		return ERR_CORRUPT;
+	id = get_be64(key.p);
+	while (q->ids[q->i] < id) {
+		if (!summaries_tell(q, slice_of(NULL, 0)) || q->i == q->n || q->ids[q->i] <= q->ids[q->i - 1])
+			return 1;
+	}
+	if (q->ids[q->i] > id)
+		return ++q->skipped > SKIP_FREE + SKIP_PER_HIT * q->hits ? 1 : 0;
+	q->hits++;
+	return !summaries_tell(q, val) || q->i == q->n || q->ids[q->i] <= id ? 1 : 0;
+}
+
+static int summaries_one(struct spool *s, struct summaries *q)
+{
+	struct ix_key k = key_u64(q->ids[q->i]);
+	struct slice val;
+	int r = index_peek(s->ix, IX_SUMMARY, key_slice(&k), &val);
+
+	if (r != 0 && r != ERR_NOTFOUND)
+		return r;
+	(void)summaries_tell(q, r == 0 ? val : slice_of(NULL, 0));
+	return 0;
+}
+
+int spool_summaries(struct spool *s, const uint64_t *bodyids, uint32_t n, spool_summary_fn *fn, void *ctx)
+{
+	struct summaries q = { .ids = bodyids, .n = n, .fn = fn, .ctx = ctx };
+	bool near = n >= SUMMARIES_FEW;
+	int r = 0;
+
+	while (r >= 0 && q.r == 0 && q.i < n) {
+		struct ix_key from = key_u64(bodyids[q.i]);
+		uint32_t before = q.i;
+
+		if (!near) {
+			r = summaries_one(s, &q);
+			continue;
+		}
+		r = index_scan(s->ix, IX_SUMMARY, slice_of(NULL, 0), key_slice(&from), SUMMARIES_READ, summaries_scanned, &q);
+		near = r == 1 && q.i - before >= SUMMARIES_FEW && q.skipped <= SKIP_FREE + SKIP_PER_HIT * q.hits;
+	}
+	return r < 0 ? r : q.r;
+}
+
 /* ---- reaping: bodies nobody refers to. No record: it follows from the records there are ---- */
 
 enum { REAP_MAX = 256 };
@@ -310,7 +380,7 @@ static int reap_bodies(struct spool *s, unsigned n, bool *more_r)
 
 	if (s->n.dead == 0)
 		return 0;
-	r = index_scan(s->ix, IX_DEAD, slice_of(NULL, 0), slice_of(NULL, 0), false, reap_collect, &rp);
+	r = index_scan(s->ix, IX_DEAD, slice_of(NULL, 0), slice_of(NULL, 0), 0, reap_collect, &rp);
 	if (r < 0 || rp.n == 0)
 		return r < 0 ? r : 0;
 	if ((r = engine_begin_derived(s)) != 0)

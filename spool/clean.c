@@ -90,7 +90,7 @@ static int clean_table(struct spool *s, enum index_table t, uint64_t before_us, 
 
 	if (o.arena == NULL)
 		return ERR_NOMEM;
-	r = index_scan(s->ix, t, slice_of(NULL, 0), key_slice(pos), false, fn, &o);
+	r = index_scan(s->ix, t, slice_of(NULL, 0), key_slice(pos), 0, fn, &o);
 	arena_free(&o.arena);
 	if (r < 0)
 		return r;

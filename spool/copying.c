@@ -99,5 +99,5 @@ int spool_copying(struct spool *s, spool_copying_fn *fn, void *ctx)
 {
 	struct each e = { fn, ctx };
 
-	return index_scan(s->ix, IX_META, slice_of(prefix, PREFIX), slice_of(NULL, 0), false, each_copying, &e);
+	return index_scan(s->ix, IX_META, slice_of(prefix, PREFIX), slice_of(NULL, 0), 0, each_copying, &e);
 }

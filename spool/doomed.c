@@ -120,7 +120,7 @@ int doomed_reap(struct spool *s, unsigned n, bool *more_r)
 
 	if (s->no_doomed)
 		return 0;
-	r = index_scan(s->ix, IX_META, slice_of(prefix, PREFIX), slice_of(NULL, 0), false, pick_one, &p);
+	r = index_scan(s->ix, IX_META, slice_of(prefix, PREFIX), slice_of(NULL, 0), 0, pick_one, &p);
 	if (r < 0)
 		return r;
 	s->no_doomed = !p.any;

@@ -463,7 +463,7 @@ static int merge_fetch(struct merge *m)
 	return r == ERR_NOTFOUND ? 0 : told(m->ix, r);
 }
 
-static int merge_open(struct merge *m, struct spool_index *ix, enum index_table t, struct slice from, bool bulk)
+static int merge_open(struct merge *m, struct spool_index *ix, enum index_table t, struct slice from, size_t bulk)
 {
 	int r;
 
@@ -513,7 +513,7 @@ static bool has_prefix(struct slice key, struct slice prefix)
 	return key.len >= prefix.len && (prefix.len == 0 || memcmp(key.p, prefix.p, prefix.len) == 0);
 }
 
-int index_scan(struct spool_index *ix, enum index_table t, struct slice prefix, struct slice from, bool bulk,
+int index_scan(struct spool_index *ix, enum index_table t, struct slice prefix, struct slice from, size_t bulk,
     index_scan_fn *fn, void *ctx)
 {
 	struct slice key, val;
@@ -543,7 +543,7 @@ int index_del_prefix(struct spool_index *ix, enum index_table t, struct slice pr
 	int r, r2;
 
 	*n_r = 0;
-	r = merge_open(&m, ix, t, prefix, false);
+	r = merge_open(&m, ix, t, prefix, 0);
 	while (r == 0 && *n_r < max && (r = merge_next(&m, &fetch, &key, &val)) == 0 && has_prefix(key, prefix)) {
 		struct entry *e;
 

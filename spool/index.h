@@ -77,11 +77,12 @@ int index_del_prefix(struct spool_index *ix, enum index_table t, struct slice pr
 
 /* Calls fn for each key >= from that starts with prefix, in order, until it returns non-zero,
  * which is returned (make "enough" a positive number). key and val are good during the call.
- * fn must not change this table; it may use the others. bulk: read in large pieces, for scans
- * of many small values. */
+ * fn must not change this table; it may use the others. bulk: about how many bytes of pairs will be looked at,
+ * which are read in pieces of so many (of 256 KiB at most); 0: pair after pair, for few or large ones. */
+enum { INDEX_BULK_MAX = 256 * 1024 };
 typedef int index_scan_fn(void *ctx, struct slice key, struct slice val);
 int index_scan(struct spool_index *ix, enum index_table t, struct slice prefix, struct slice from,
-    bool bulk, index_scan_fn *fn, void *ctx) MUST_CHECK;
+    size_t bulk, index_scan_fn *fn, void *ctx) MUST_CHECK;
 
 /* Writes about n of the changes that are in memory into the tables (SIZE_MAX: all); *more_r (may be NULL): there are
  * more that should follow soon. Not in a transaction. */

@@ -23,7 +23,11 @@
 
 enum {
 	LOG_BUFFER = 2 * 1024 * 1024, LOG_FILE_MAX = 32 * 1024 * 1024,
-	BULK_SIZE = 256 * 1024, BULK_FIRST = 8 * 1024, PAGE_SIZE = 4096,
+	PAGE_SIZE = 4096,
+	/* Summaries are about 1 KiB: that more of them lie together makes reading them cheaper. Counts for new tables only. */
+	SUMMARY_PAGE = 16 * 1024,
+	/* what a scan reads at first: many want few */
+	BULK_FIRST = SUMMARY_PAGE,
 };
 
 /* Memory that Berkeley DB copies into: it has to be ours in an environment with threads. */
@@ -46,7 +50,7 @@ struct index_db {
 	bool thinned[IX_COUNT]; /* something was deleted in this transaction */
 	struct room got[IX_COUNT];      /* of idb_get() */
 	struct iter_room iters[ITERS];
-	uint8_t *bulk;          /* BULK_SIZE bytes */
+	uint8_t *bulk;          /* INDEX_BULK_MAX bytes */
 	bool bulk_busy;
 	atomic_bool full;       /* the disk was full when the environment became unusable */
 	/* the thread that writes checkpoints, made when it is first needed */
@@ -184,7 +188,7 @@ static int open_tables(struct index_db *ix)
 
 		(void)snprintf(file, sizeof(file), "%s.db", names[t]);
 		if ((e = db_create(&ix->db[t], ix->env, 0)) == 0 &&
-		    (e = ix->db[t]->set_pagesize(ix->db[t], PAGE_SIZE)) == 0 &&
+		    (e = ix->db[t]->set_pagesize(ix->db[t], t == IX_SUMMARY ? SUMMARY_PAGE : PAGE_SIZE)) == 0 &&
 		    (e = ix->db[t]->set_flags(ix->db[t], DB_CHKSUM)) == 0)
 			e = ix->db[t]->open(ix->db[t], NULL, file, NULL, DB_BTREE, DB_CREATE | DB_AUTO_COMMIT, 0600);
 	}
@@ -224,7 +228,7 @@ int idb_open(struct index_db **ix_r, const struct index_conf *conf)
 
 	if (mkdir(conf->home, 0700) != 0 && errno != EEXIST)
 		return errno == ENOSPC ? ERR_FULL : ERR_IO;
-	if ((ix = calloc(1, sizeof(*ix))) == NULL || (ix->bulk = malloc(BULK_SIZE)) == NULL) {
+	if ((ix = calloc(1, sizeof(*ix))) == NULL || (ix->bulk = malloc(INDEX_BULK_MAX)) == NULL) {
 		free(ix);
 		return ERR_NOMEM;
 	}
@@ -359,7 +363,7 @@ int idb_find(struct index_db *ix, enum index_table t, struct slice key)
 	return ix->empty[t] ? ERR_NOTFOUND : map_error(ix->db[t]->exists(ix->db[t], ix->txn, &k, 0));
 }
 
-int idb_iter_open(struct index_db *ix, enum index_table t, struct slice from, bool bulk, struct idb_iter *it_r)
+int idb_iter_open(struct index_db *ix, enum index_table t, struct slice from, size_t bulk, struct idb_iter *it_r)
 {
 	*it_r = (struct idb_iter){ .ix = ix, .from = from };
 	if (ix->empty[t])
@@ -370,13 +374,17 @@ int idb_iter_open(struct index_db *ix, enum index_table t, struct slice from, bo
 	if (it_r->room == NULL && (it_r->room = calloc(1, sizeof(*it_r->room))) == NULL)
 		return ERR_NOMEM;
 	it_r->room->busy = true;
-	if (bulk && !ix->bulk_busy)
-		it_r->bulk = ix->bulk_busy = true;
-	it_r->bulk_size = BULK_FIRST;
+	if (bulk != 0 && !ix->bulk_busy) {
+		bulk = (bulk + BULK_FIRST - 1) / BULK_FIRST * BULK_FIRST;
+		it_r->bulk_max = (uint32_t)(bulk < INDEX_BULK_MAX ? bulk : INDEX_BULK_MAX);
+		it_r->bulk = BULK_FIRST;
+		ix->bulk_busy = true;
+	}
 	return map_error(ix->db[t]->cursor(ix->db[t], ix->txn, (DBC **)&it_r->cursor, 0));
 }
 
-/* The next pair, or the first at or after from; how: or'ed to the direction. */
+/* The next pair, or the first at or after from; how: or'ed to the direction. DB_BUFFER_SMALL: in bulk, the pair is too
+ * large, the cursor is where it was. */
 static int fetch(struct idb_iter *it, DBT *k, DBT *v, u_int32_t how)
 {
 	struct iter_room *m = it->room;
@@ -399,11 +407,9 @@ static int fetch(struct idb_iter *it, DBT *k, DBT *v, u_int32_t how)
 		/* The cursor is where it was. */
 		if (e != DB_BUFFER_SMALL)
 			break;
-		if (how != 0 && v->ulen < BULK_SIZE) {
-			v->ulen = BULK_SIZE;
-			continue;
-		}
-		if (k->size <= k->ulen && (how != 0 || v->size <= v->ulen))
+		if (k->size <= k->ulen && how != 0)
+			return e;
+		if (k->size <= k->ulen && v->size <= v->ulen)
 			return ENOMEM;
 		if ((e = room_grow(&m->key, k->size)) != 0 || (how == 0 && (e = room_grow(&m->val, v->size)) != 0))
 			return e;
@@ -412,6 +418,7 @@ static int fetch(struct idb_iter *it, DBT *k, DBT *v, u_int32_t how)
 	return e;
 }
 
+/* The next pair of those that were read in one piece; DB_BUFFER_SMALL: it does not fit into one. */
 static int next_bulk(struct idb_iter *it, struct slice *key_r, struct slice *val_r)
 {
 	DBT k, v = { .data = it->ix->bulk, .flags = DB_DBT_USERMEM };
@@ -429,11 +436,10 @@ static int next_bulk(struct idb_iter *it, struct slice *key_r, struct slice *val
 				return 0;
 			}
 		}
-		v.ulen = it->bulk_size;
+		v.ulen = it->bulk;
 		if ((e = fetch(it, &k, &v, DB_MULTIPLE_KEY)) != 0)
-			return map_error(e);
-		/* Many a scan wants few. */
-		it->bulk_size = v.ulen < BULK_SIZE / 4 ? v.ulen * 4 : BULK_SIZE;
+			return e;
+		it->bulk = it->bulk < it->bulk_max / 4 ? it->bulk * 4 : it->bulk_max;
 		DB_MULTIPLE_INIT(it->page, &v);
 	}
 }
@@ -445,8 +451,8 @@ int idb_iter_next(struct idb_iter *it, struct slice *key_r, struct slice *val_r)
 
 	if (it->cursor == NULL)
 		return ERR_NOTFOUND;
-	if (it->bulk)
-		return next_bulk(it, key_r, val_r);
+	if (it->bulk != 0 && (e = next_bulk(it, key_r, val_r)) != DB_BUFFER_SMALL)
+		return map_error(e);
 	if ((e = fetch(it, &k, &v, 0)) == 0) {
 		*key_r = slice_of_dbt(&k);
 		*val_r = slice_of_dbt(&v);
@@ -460,7 +466,7 @@ int idb_iter_close(struct idb_iter *it)
 	struct iter_room *m = it->room;
 	bool pooled = m >= it->ix->iters && m < it->ix->iters + ITERS;
 
-	if (it->bulk)
+	if (it->bulk != 0)
 		it->ix->bulk_busy = false;
 	if (m != NULL) {
 		m->busy = false;

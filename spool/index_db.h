@@ -25,18 +25,18 @@ int idb_del(struct index_db *ix, enum index_table t, struct slice key) MUST_CHEC
 int idb_get(struct index_db *ix, enum index_table t, struct slice key, struct slice *val_r) MUST_CHECK;
 int idb_find(struct index_db *ix, enum index_table t, struct slice key) MUST_CHECK;
 
-/* From a key on, in order. from has to stay until the first next. */
+/* From a key on, in order. from has to stay until the first next. bulk: as of index_scan(). */
 struct idb_iter {
 	struct index_db *ix;
 	void *cursor;
 	struct iter_room *room;
 	struct slice from;
-	bool begun, bulk;
-	uint32_t bulk_size;             /* bytes of the next fetch */
+	bool begun;
+	uint32_t bulk, bulk_max;        /* bytes of the next read of several pairs, and of the largest; 0: pair after pair */
 	void *page;
 };
 /* Has to be closed, whatever it returns. */
-int idb_iter_open(struct index_db *ix, enum index_table t, struct slice from, bool bulk, struct idb_iter *it_r) MUST_CHECK;
+int idb_iter_open(struct index_db *ix, enum index_table t, struct slice from, size_t bulk, struct idb_iter *it_r) MUST_CHECK;
 /* ERR_NOTFOUND: the end. What is returned is good until the next call. */
 int idb_iter_next(struct idb_iter *it, struct slice *key_r, struct slice *val_r) MUST_CHECK;
 int idb_iter_close(struct idb_iter *it) MUST_CHECK;

@@ -66,7 +66,7 @@ int spool_names(struct spool *s, uint64_t account, spool_name_fn *fn, void *ctx)
 	struct names it = { fn, ctx };
 	struct ix_key k = key_u64(account);
 
-	return index_scan(s->ix, IX_NAME, key_slice(&k), slice_of(NULL, 0), false, each_name, &it);
+	return index_scan(s->ix, IX_NAME, key_slice(&k), slice_of(NULL, 0), 0, each_name, &it);
 }
 
 int spool_row_get(struct spool *s, uint64_t mailbox, uint32_t uid, struct row *r_r)
@@ -100,8 +100,8 @@ static int each_row(void *ctx, struct slice key, struct slice val)
 	return row.uid < it->ranges[it->i].first ? 0 : it->fn(it->ctx, &row);
 }
 
-/* Ranges that lie near each other are read in one go, far ones each for itself. */
-enum { GAP_READ_THROUGH = 64 };
+/* Ranges that lie near each other are read in one go, far ones each for itself. ROW_READ: about what a row takes of that. */
+enum { GAP_READ_THROUGH = 64, ROW_READ = 80 };
 
 int spool_rows(struct spool *s, uint64_t mailbox, const struct op_range *ranges, uint32_t n, spool_row_fn *fn, void *ctx)
 {
@@ -110,13 +110,15 @@ int spool_rows(struct spool *s, uint64_t mailbox, const struct op_range *ranges,
 	for (uint32_t i = 0; i < n;) {
 		struct ix_key from = key_u64_u32(mailbox, ranges[i].first);
 		struct rows it = { .ranges = ranges + i, .n = 1, .fn = fn, .ctx = ctx };
-		bool one = ranges[i].first == ranges[i].last;
+		uint64_t span;
 		int r;
 
 		while (i + it.n < n && ranges[i + it.n].first - ranges[i + it.n - 1].last <= GAP_READ_THROUGH)
 			it.n++;
+		span = (uint64_t)ranges[i + it.n - 1].last - ranges[i].first + 1;
 		i += it.n;
-		r = index_scan(s->ix, IX_ROW, key_slice(&prefix), key_slice(&from), it.n > 4 || !one, each_row, &it);
+		r = index_scan(s->ix, IX_ROW, key_slice(&prefix), key_slice(&from),
+		    span < 4 ? 0 : span < INDEX_BULK_MAX / ROW_READ ? (size_t)span * ROW_READ : INDEX_BULK_MAX, each_row, &it);
 		if (r < 0)
 			return r;
 		if (r > 0 && it.i < it.n)
@@ -187,5 +189,5 @@ int spool_dump(struct spool *s, unsigned table, int (*fn)(void *ctx, struct slic
 {
 	if (table >= IX_COUNT)
 		return ERR_NOTFOUND;
-	return index_scan(s->ix, (enum index_table)table, slice_of(NULL, 0), slice_of(NULL, 0), false, fn, ctx);
+	return index_scan(s->ix, (enum index_table)table, slice_of(NULL, 0), slice_of(NULL, 0), 0, fn, ctx);
 }

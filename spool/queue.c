@@ -42,7 +42,7 @@ int spool_rcpts(struct spool *s, uint64_t msgid, struct arena *a, spool_rcpt_fn 
 	struct rcpts it = { a, fn, ctx };
 	struct ix_key k = key_u64(msgid);
 
-	return index_scan(s->ix, IX_RCPT, key_slice(&k), slice_of(NULL, 0), false, each_rcpt, &it);
+	return index_scan(s->ix, IX_RCPT, key_slice(&k), slice_of(NULL, 0), 0, each_rcpt, &it);
 }
 
 struct ids {
@@ -67,7 +67,7 @@ int spool_queue_ids(struct spool *s, uint64_t after, uint32_t n, uint64_t *ids, 
 {
 	struct ids it = { ids, 0, n };
 	struct ix_key from = key_u64(after == UINT64_MAX ? after : after + 1);
-	int r = index_scan(s->ix, IX_QUEUE, slice_of(NULL, 0), key_slice(&from), false, each_id, &it);
+	int r = index_scan(s->ix, IX_QUEUE, slice_of(NULL, 0), key_slice(&from), 0, each_id, &it);
 
 	*n_r = it.n;
 	return r < 0 ? r : 0;
@@ -103,7 +103,7 @@ int spool_due(struct spool *s, spool_due_fn *fn, void *ctx)
 	struct dues it = { fn, ctx };
 	struct ix_key from = key_u64_u64(s->seen_due, s->seen_msgid + 1);
 
-	return index_scan(s->ix, IX_DUE, slice_of(NULL, 0), key_slice(&from), false, each_due, &it);
+	return index_scan(s->ix, IX_DUE, slice_of(NULL, 0), key_slice(&from), 0, each_due, &it);
 }
 
 struct traces {
@@ -133,5 +133,5 @@ int spool_trace(struct spool *s, uint64_t msgid, struct arena *a, spool_trace_fn
 	struct traces it = { a, fn, ctx };
 	struct ix_key k = key_u64(msgid);
 
-	return index_scan(s->ix, IX_TRACE, key_slice(&k), slice_of(NULL, 0), false, each_trace, &it);
+	return index_scan(s->ix, IX_TRACE, key_slice(&k), slice_of(NULL, 0), 0, each_trace, &it);
 }

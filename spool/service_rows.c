@@ -128,11 +128,15 @@ int request_append(struct service *svc, struct peer *p, struct ipc_msg *m)
 
 /* ---- CACHED ---- */
 
+enum { CACHED_ROWS = 100000 };  /* in one answer */
+
 struct cached {
 	struct service *svc;
 	uint32_t bodies, front; /* as asked for */
 	bool bare;
-	struct buf items;       /* struct spool_cached_item */
+	struct buf rows;        /* struct row */
+	struct spool_cached_item *items;
+	uint32_t items_n;
 	size_t size;
 };
 
@@ -156,23 +160,58 @@ static int cached_body(struct cached *c, const struct row *row, struct slice *bo
 static int cached_row(void *ctx, const struct row *row)
 {
 	struct cached *c = ctx;
-	struct spool_cached_item it = { .uid = row->uid };
-	int r = c->bare ? 0 : spool_summary(c->svc->spool, row->bodyid, c->svc->arena, &it.cached);
 
-	if (r != 0 && r != ERR_NOTFOUND)
-		return r;
-	if ((c->bodies | c->front) != 0 && c->size <= SPOOL_CACHED_MAX && (r = cached_body(c, row, &it.body)) != 0)
-		return r;
-	c->size += 16 + it.cached.len + it.body.len;
-	if ((c->size > SPOOL_CACHED_MAX && buf_len(&c->items) != 0) || buf_len(&c->items) / sizeof(it) >= 100000)
+	if (buf_len(&c->rows) == CACHED_ROWS * sizeof(*row))
 		return 1;
-	buf_add(&c->items, &it, sizeof(it));
-	return buf_err(&c->items);
+	buf_add(&c->rows, row, sizeof(*row));
+	return buf_err(&c->rows);
+}
+
+static int cached_summary(void *ctx, uint32_t i, struct slice sum)
+{
+	struct cached *c = ctx;
+	const struct row *row = (const struct row *)(const void *)c->rows.p + i;
+	struct spool_cached_item *it = &c->items[c->items_n];
+	int r;
+
+	*it = (struct spool_cached_item){ .uid = row->uid };
+	if (sum.len != 0 && (it->cached = arena_dup(c->svc->arena, sum)).p == NULL)
+		return ERR_NOMEM;
+	if ((c->bodies | c->front) != 0 && c->size <= SPOOL_CACHED_MAX && (r = cached_body(c, row, &it->body)) != 0)
+		return r;
+	c->size += 16 + it->cached.len + it->body.len;
+	if (c->size > SPOOL_CACHED_MAX && c->items_n != 0)
+		return 1;
+	c->items_n++;
+	return 0;
+}
+
+/* 1: not all of them. */
+static int cached_load(struct cached *c, uint64_t mailbox, struct op_range *uids, uint32_t uids_n)
+{
+	struct service *svc = c->svc;
+	uint32_t n;
+	uint64_t *ids;
+	int r, more = spool_rows(svc->spool, mailbox, uids, ranges_normalize(uids, uids_n), cached_row, c);
+
+	if (more < 0)
+		return more;
+	n = (uint32_t)(buf_len(&c->rows) / sizeof(struct row));
+	ids = arena_calloc(svc->arena, n, sizeof(*ids));
+	c->items = arena_calloc(svc->arena, n, sizeof(*c->items));
+	if (ids == NULL || c->items == NULL)
+		return ERR_NOMEM;
+	for (uint32_t i = 0; i < n; i++)
+		ids[i] = ((const struct row *)(const void *)c->rows.p)[i].bodyid;
+	r = c->bare ? 0 : spool_summaries(svc->spool, ids, n, cached_summary, c);
+	for (uint32_t i = 0; c->bare && r == 0 && i < n; i++)
+		r = cached_summary(c, i, slice_of(NULL, 0));
+	return r != 0 ? r : more;
 }
 
 int request_cached(struct service *svc, struct peer *p, struct ipc_msg *m)
 {
-	struct cached c = { .svc = svc, .items = BUF_INIT(REQUEST_ARENA) };
+	struct cached c = { .svc = svc, .rows = BUF_INIT(CACHED_ROWS * sizeof(struct row)) };
 	struct spool_cached_reply out = { 0 };
 	struct op_range *uids = NULL;
 	struct spool_cached in;
@@ -183,13 +222,13 @@ int request_cached(struct service *svc, struct peer *p, struct ipc_msg *m)
 	c.front = in.front;
 	c.bare = in.bare != 0;
 	if (selected(svc, p, in.session, in.mailbox) != NULL && (r = ranges_in(svc, in.uids, in.uids_n, &uids)) == 0)
-		r = spool_rows(svc->spool, in.mailbox, uids, ranges_normalize(uids, in.uids_n), cached_row, &c);
+		r = cached_load(&c, in.mailbox, uids, in.uids_n);
 	out.more = r == 1;
-	out.items = (struct spool_cached_item *)(void *)c.items.p;
-	out.items_n = (uint32_t)(buf_len(&c.items) / sizeof(*out.items));
+	out.items = c.items;
+	out.items_n = c.items_n;
 	if (!service_refused(svc, p, m->id, r < 0 ? r : 0))
 		(void)ANSWER(svc, p, m->id, spool_cached_reply, &out);
-	buf_free(&c.items);
+	buf_free(&c.rows);
 	return 0;
 }
 

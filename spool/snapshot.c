@@ -283,7 +283,7 @@ int spool_snapshot_step(struct spool *s, size_t bytes, bool *more_r)
 	/* When it cannot keep up with the changes it is finished at once. */
 	sn->left = sn->seen_bytes > SEEN_MAX ? SIZE_MAX : bytes;
 	while (r == 0 && sn->err == 0 && sn->table < IX_COUNT) {
-		r = index_scan(s->ix, sn->table, slice_of(NULL, 0), buf_slice(&sn->pos), sn->table == IX_ROW, scanned, sn);
+		r = index_scan(s->ix, sn->table, slice_of(NULL, 0), buf_slice(&sn->pos), sn->table == IX_ROW ? INDEX_BULK_MAX : 0, scanned, sn);
 		if (r == 0) {
 			sn->table++;
 			buf_reset(&sn->pos);

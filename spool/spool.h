@@ -100,6 +100,10 @@ int spool_body_get(struct spool *s, uint64_t bodyid, struct ix_body *b_r) MUST_C
 /* len bytes at off; off + len at most b->size. */
 int spool_body_read(struct spool *s, const struct ix_body *b, uint64_t off, uint32_t len, uint8_t *dst) MUST_CHECK;
 int spool_summary(struct spool *s, uint64_t bodyid, struct arena *a, struct slice *sum_r) MUST_CHECK;
+/* Calls fn for each of n bodies, in their order, with the summary (empty: it has none; good during the call), until it
+ * returns non-zero, which is returned. Those whose ids follow each other are read together. fn must change nothing. */
+typedef int spool_summary_fn(void *ctx, uint32_t i, struct slice sum);
+int spool_summaries(struct spool *s, const uint64_t *bodyids, uint32_t n, spool_summary_fn *fn, void *ctx) MUST_CHECK;
 /* Does a record refer to this body file? True also when that cannot be found out: it has to stay then. */
 bool spool_file_used(struct spool *s, uint64_t file);
 

@@ -207,7 +207,7 @@ static int check_bodies(struct check *c)
 
 	if ((r = bodyfiles_open(&bs.files, NULL, c->conf->dirfd)) != 0)
 		return r;
-	r = index_scan(c->fresh->ix, IX_BODY, slice_of(NULL, 0), slice_of(NULL, 0), false, body, &bs);
+	r = index_scan(c->fresh->ix, IX_BODY, slice_of(NULL, 0), slice_of(NULL, 0), 0, body, &bs);
 	bodyfiles_close(&bs.files);
 	return r;
 }

@@ -137,9 +137,9 @@ int tool_compare(struct spool *fresh, struct spool *live, const struct tool_segm
 	for (unsigned t = 0; r == 0 && t < IX_COUNT; t++) {
 		c.table = (enum index_table)t;
 		c.told = 0;
-		r = index_scan(fresh->ix, c.table, slice_of(NULL, 0), slice_of(NULL, 0), false, expected, &c);
+		r = index_scan(fresh->ix, c.table, slice_of(NULL, 0), slice_of(NULL, 0), 0, expected, &c);
 		if (r == 0)
-			r = index_scan(live->ix, c.table, slice_of(NULL, 0), slice_of(NULL, 0), false, unexpected, &c);
+			r = index_scan(live->ix, c.table, slice_of(NULL, 0), slice_of(NULL, 0), 0, unexpected, &c);
 		if (c.told > TOLD_MAX)
 			tool_note(v, "index, table %s: %u more like these", index_table_name(c.table), c.told - TOLD_MAX);
 	}

@@ -386,12 +386,97 @@ static void changes(void **state)
 	change_list_free(&l);
 }
 
+/* ---- summaries, many at once ---- */
+
+enum { BODIES = 150, ASKED = 3 * BODIES };
+
+struct asked {
+	const uint64_t *ids;
+	uint32_t n, stop;
+	struct arena *mem;
+};
+
+static int asked_one(void *ctx, uint32_t i, struct slice sum)
+{
+	struct asked *q = ctx;
+	struct slice want = { NULL, 0 };
+	int r;
+
+	assert_int_equal(i, q->n++);
+	arena_reset(q->mem);
+	r = spool_summary(sp, q->ids[i], q->mem, &want);
+	assert_true(r == 0 || r == ERR_NOTFOUND);
+	if (!slice_eq(sum, want))
+		fail_msg("body %u: %zu bytes, want %zu", i, sum.len, want.len);
+	return q->n == q->stop ? 7 : 0;
+}
+
+static void ask_all(const uint64_t *ids, uint32_t n, struct arena *mem)
+{
+	struct asked q = { .ids = ids, .mem = mem };
+
+	assert_int_equal(spool_summaries(sp, ids, n, asked_one, &q), 0);
+	assert_int_equal(q.n, n);
+	q.n = 0;
+	q.stop = n / 2 + 1;
+	assert_int_equal(spool_summaries(sp, ids, n, asked_one, &q), 7);
+	assert_int_equal(q.n, q.stop);
+}
+
+/* Near and far, missing, large, in any order, twice, in memory and on disk: each is what it is asked for alone. */
+static void summaries(void **state)
+{
+	static const uint32_t sizes[] = { 900, 1, 2000, 0, 40000, 40, 50000 };
+	static uint8_t text[50000];
+	uint64_t ids[BODIES], ask[ASKED], box;
+	struct arena *mem = arena_new(16 * 1024 * 1024);
+	uint32_t seed = 1;
+
+	(void)state;
+	assert_non_null(mem);
+	assert_int_equal(do_create(7, "INBOX"), 0);
+	box = mailbox_id(7, "INBOX");
+	for (uint32_t i = 0; i < BODIES; i++) {
+		struct spool_op op = { .kind = OP_APPEND, .append = { .account = 7, .mailbox = box, .body = { .size = 1, .bytes = SLICE_LIT("x") },
+			.cached = slice_of(text, sizes[i < 30 ? i % 7 : i % 4]) } };
+		struct spool_done done;
+		struct row row;
+
+		text[0] = (uint8_t)i;
+		assert_int_equal(do_op(&op, &done), 0);
+		assert_int_equal(spool_row_get(sp, box, done.uid, &row), 0);
+		ids[i] = row.bodyid;
+	}
+	for (unsigned round = 0; round < 2; round++) {
+		ask_all(ids, BODIES, mem);
+		ask_all(ids, 1, mem);
+		ask_all(ids + BODIES - 3, 3, mem);
+		for (uint32_t i = 0; i < BODIES; i++)
+			ask[i] = ids[BODIES - 1 - i];
+		ask_all(ask, BODIES, mem);
+		for (uint32_t i = 0; i < BODIES / 70 + 4; i++)
+			ask[i] = ids[i * 25];
+		ask_all(ask, BODIES / 70 + 4, mem);
+		for (uint32_t i = 0; i < ASKED; i++)
+			ask[i] = i % 3 == 0 ? ids[i / 3] - 1 : i % 3 == 1 ? ids[i / 3] : ids[i / 3] + 1;
+		ask_all(ask, ASKED, mem);
+		for (uint32_t i = 0; i < ASKED; i++) {
+			seed = seed * 1103515245 + 12345;
+			ask[i] = ids[seed >> 16 & 127] + (seed >> 8 & 1);
+		}
+		ask_all(ask, ASKED, mem);
+		engine_close();
+		engine_open();
+	}
+	arena_free(&mem);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(names), cmocka_unit_test(patterns), cmocka_unit_test(ranges),
-		T(lifecycle), T(renames), T(stores), T(expunges), T(copies), T(account_gone), T(changes),
+		T(lifecycle), T(renames), T(stores), T(expunges), T(copies), T(account_gone), T(changes), T(summaries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
