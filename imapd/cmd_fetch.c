@@ -90,7 +90,7 @@ static enum imap_run on_window(struct imap_session *s, const struct imap_reply *
 	struct fetch_args *a = s->cmd.args;
 	int r = imap_window_fill(&a->window, rep);
 
-	return r != 0 ? imap_fail(s, r) : RUN_AGAIN;
+	return r != 0 ? imap_fail(s, r) : RUN_YIELD;
 }
 
 static enum imap_run summary_step(struct imap_session *s, struct fetch_args *a)

@@ -110,6 +110,8 @@ enum imap_run imap_ok_code(struct imap_session *s, struct slice code, const char
 
 /* Asks the spool; handler is run with the answer, with the same powers as a step. */
 enum imap_run imap_ask(struct imap_session *s, uint16_t type, const void *m, imap_handler_fn *handler);
+/* The answer to what s->cmd.request stands for; imap_ask() sees to this itself. */
+void imap_cmd_answered(struct imap_session *s, const struct imap_reply *rep);
 enum imap_run imap_ask_login(struct imap_session *s, const struct account_login *m, imap_handler_fn *handler);
 bool imap_out_full(const struct imap_session *s);
 /* Leaves the selected mailbox without a word. */

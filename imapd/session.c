@@ -239,9 +239,8 @@ static bool cmd_result(struct imap_session *s, enum imap_run r)
 	return false;
 }
 
-static void on_reply(void *ctx, const struct imap_reply *rep)
+void imap_cmd_answered(struct imap_session *s, const struct imap_reply *rep)
 {
-	struct imap_session *s = ctx;
 	enum imap_run r;
 
 	s->cmd.request = NULL;
@@ -252,6 +251,11 @@ static void on_reply(void *ctx, const struct imap_reply *rep)
 		imap_session_run(s);
 	else
 		s->host->ran(s->ctx);
+}
+
+static void on_reply(void *ctx, const struct imap_reply *rep)
+{
+	imap_cmd_answered(ctx, rep);
 }
 
 enum imap_run imap_ask(struct imap_session *s, uint16_t type, const void *m, imap_handler_fn *handler)
