@@ -17,7 +17,7 @@ enum search_kind {
 	KEY_ALL, KEY_FLAGS, KEY_KEYWORD, KEY_LARGER, KEY_SMALLER, KEY_DATE, KEY_SET,
 	KEY_SENT,                       /* wants the summary */
 	KEY_ENVELOPE,                   /* wants the summary, the header where that was cut */
-	KEY_HEADER,                     /* wants the header */
+	KEY_HEADER,                     /* wants the header, or the summary if that has the field */
 	KEY_TEXT, KEY_BODY,             /* want all of it */
 	KEY_NOT, KEY_OR, KEY_AND,
 };
@@ -48,7 +48,9 @@ struct search_key {
 enum { SEARCH_KEYS_MAX = 1000, SEARCH_DEPTH_MAX = 20, SEARCH_TEXT_MAX = 8 * 1024,
 	SEARCH_PART_MAX = 4 * 1024 * 1024, SEARCH_HEADER_MAX = 1024 * 1024, SEARCH_CHUNK = 128 * 1024,
 	/* what comes with the summaries: larger messages, and larger headers, are loaded each for itself */
-	SEARCH_BODY_WINDOW = 128 * 1024, SEARCH_HEADER_WINDOW = 6 * 1024 };
+	SEARCH_BODY_WINDOW = 128 * 1024, SEARCH_HEADER_WINDOW = 6 * 1024,
+	/* after so many headers that were needed though the summaries should have done, headers come along */
+	SEARCH_HEADERS_FEW = 8 };
 
 struct search_ranges { struct spool_range *v; uint32_t n, cap; };
 
@@ -57,6 +59,7 @@ struct search_args {
 	unsigned keys;
 	bool bad_charset;
 	bool want_body, want_header;    /* some key wants text parts, the header */
+	unsigned headers;               /* that were loaded each for itself */
 	/* the walk */
 	struct search_ranges hits, maybe;
 	uint32_t at;                    /* LEVEL_ROW: the next index; else the place in maybe */
@@ -105,6 +108,10 @@ bool search_contains(struct slice folded, struct slice needle);
 bool search_in_header(struct slice header, struct slice name, struct slice needle);
 /* The same in an ENVELOPE's text for Subject, From, To, Cc, Bcc. ERR_NOTFOUND: not there, but it may have been cut. */
 enum search_result search_in_envelope(struct slice envelope, struct slice name, struct slice needle);
+/* What search_in_header() says of the message's header, told by its summary; SEARCH_MAYBE: that cannot tell. */
+enum search_result search_in_summary(const struct mail_summary *sum, struct slice name, struct slice needle, struct arena *arena);
+/* Is it one of the fields that search_in_summary() may tell of? */
+bool search_is_text_field(struct slice name);
 /* The whole header as folded text. */
 void search_header_text(struct slice header, struct buf *out);
 /* The decoded, folded text of a part. */

@@ -119,7 +119,10 @@ enum search_result search_eval(const struct search_key *k, struct imap_session *
 	case KEY_ENVELOPE:
 		return eval_envelope(k, a, level);
 	case KEY_HEADER:
-		return level < LEVEL_HEADER ? SEARCH_MAYBE : yes(search_in_header(a->head, k->name, k->text));
+		if (level >= LEVEL_HEADER)
+			return yes(search_in_header(a->head, k->name, k->text));
+		return level == LEVEL_SUMMARY && a->have_summary ? search_in_summary(&a->summary, k->name, k->text, a->arena) :
+		    SEARCH_MAYBE;
 	case KEY_TEXT:
 	case KEY_BODY:
 		return k->hit || k->text.len == 0 ? SEARCH_YES : level < LEVEL_BODY ? SEARCH_MAYBE : SEARCH_NO;

@@ -130,6 +130,8 @@ static bool in_body(const struct search_args *a, uint64_t off, uint64_t len, str
 static enum imap_run header_step(struct imap_session *s, struct search_args *a)
 {
 	if (!in_body(a, 0, a->summary.header_len, &a->head)) {
+		if (!a->started && ++a->headers >= SEARCH_HEADERS_FEW)
+			a->window.front = SEARCH_HEADER_WINDOW;
 		if (!a->started)
 			load_start(a, &a->header, 0, a->summary.header_len, SEARCH_HEADER_MAX);
 		if (a->left != 0)

@@ -96,9 +96,9 @@ static int take_args(struct imap_parse *p, struct search_args *a, unsigned depth
 		search_probe_set(k);
 		return r;
 	case ARG_HEADER:
-		a->want_header = true;
 		if ((r = imap_take_sp(p)) != 0 || (r = imap_take_astring(p, &k->name)) != 0)
 			return r;
+		a->want_header = a->want_header || !search_is_text_field(k->name);
 		return take_text(p, &k->text);
 	case ARG_DATE:
 		k->date = (enum search_date)w->want;

@@ -149,10 +149,12 @@ static int take_addresses(struct imap_parse *p, struct buf *out)
 	return cur_take_byte(&p->cur, ')') ? 0 : ERR_SYNTAX;
 }
 
-/* (date subject from sender reply-to to cc bcc ...: goes to the field and takes its text. */
-static int envelope_field(struct slice envelope, struct slice name, struct arena *arena, struct buf *out)
+/* (date subject from sender reply-to to cc bcc in-reply-to message-id): goes to the field and takes its text;
+ * *nil_r: it says NIL for it. */
+static int envelope_field(struct slice envelope, struct slice name, struct arena *arena, struct buf *out, bool *nil_r)
 {
-	static const char *const names[] = { "Date", "Subject", "From", "Sender", "Reply-To", "To", "Cc", "Bcc" };
+	static const char *const names[] = { "Date", "Subject", "From", "Sender", "Reply-To", "To", "Cc", "Bcc",
+		"In-Reply-To", "Message-ID" };
 	struct imap_parse p = { .cur = cursor_of(envelope), .arena = arena };
 	struct slice text;
 
@@ -160,16 +162,17 @@ static int envelope_field(struct slice envelope, struct slice name, struct arena
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		buf_reset(out);
-		if (i < 2) {
+		if (i < 2 || i > 7) {
 			if (imap_take_nstring(&p, &text) != 0)
 				return ERR_SYNTAX;
+			*nil_r = text.p == NULL;
 			buf_add_slice(out, text);
 		} else if (take_addresses(&p, out) != 0) {
 			return ERR_SYNTAX;
 		}
 		if (slice_ieq_cstr(name, names[i]))
 			return buf_err(out);
-		if (!cur_take_byte(&p.cur, ' '))
+		if (!cur_take_byte(&p.cur, i + 1 < ARRAY_LEN(names) ? ' ' : ')'))
 			return ERR_SYNTAX;
 	}
 	return ERR_NOTFOUND;
@@ -180,8 +183,9 @@ enum search_result search_in_envelope(struct slice envelope, struct slice name, 
 	struct buf text = BUF_INIT(SEARCH_HEADER_MAX);
 	struct arena *arena = arena_new(SEARCH_HEADER_MAX);
 	enum search_result r = SEARCH_MAYBE;
+	bool nil;
 
-	if (arena != NULL && envelope_field(envelope, name, arena, &text) == 0) {
+	if (arena != NULL && envelope_field(envelope, name, arena, &text, &nil) == 0) {
 		if (needle.len == 0)
 			r = buf_len(&text) != 0 ? SEARCH_YES : SEARCH_MAYBE;
 		else if (decoded_contains(buf_slice(&text), needle))
@@ -190,6 +194,25 @@ enum search_result search_in_envelope(struct slice envelope, struct slice name, 
 			r = buf_len(&text) < 4096 ? SEARCH_NO : SEARCH_MAYBE;
 	}
 	arena_free(&arena);
+	buf_free(&text);
+	return r;
+}
+
+bool search_is_text_field(struct slice name)
+{
+	return slice_ieq_cstr(name, "Subject") || slice_ieq_cstr(name, "Message-ID") || slice_ieq_cstr(name, "Date") ||
+	    slice_ieq_cstr(name, "In-Reply-To");
+}
+
+enum search_result search_in_summary(const struct mail_summary *sum, struct slice name, struct slice needle, struct arena *arena)
+{
+	struct buf text = BUF_INIT(SEARCH_HEADER_MAX);
+	enum search_result r = SEARCH_MAYBE;
+	bool nil = false;
+
+	if ((sum->parts[0].flags & PART_WHOLE) != 0 && search_is_text_field(name) &&
+	    envelope_field(sum->envelope, name, arena, &text, &nil) == 0)
+		r = !nil && (needle.len == 0 || decoded_contains(buf_slice(&text), needle)) ? SEARCH_YES : SEARCH_NO;
 	buf_free(&text);
 	return r;
 }

@@ -95,7 +95,7 @@ static void add_single(struct buf *b, struct slice message, const struct mime_pa
 	buf_addf(b, " %zu", p->body_len);
 	if (p->kind == MIME_MESSAGE) {
 		buf_add_byte(b, ' ');
-		envelope_format(b, slice_sub(message, p->child->header_off, p->child->header_len));
+		(void)envelope_format(b, slice_sub(message, p->child->header_off, p->child->header_len));
 		buf_add_byte(b, ' ');
 		add_part(b, message, p->child, ext);
 	}

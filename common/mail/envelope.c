@@ -67,12 +67,17 @@ static void add_text(struct buf *b, struct slice body)
 	buf_free(&text);
 }
 
-static void collect(struct buf *part, bool text, struct slice body)
+/* False: something of a text does not stand in it. */
+static bool collect(struct buf *part, bool text, struct slice body)
 {
 	if (!text && buf_len(part) <= ENVELOPE_LIST_MAX)
 		add_addresses(part, body);
-	else if (text && buf_len(part) == 0)
-		add_text(part, body);
+	if (!text)
+		return true;
+	if (buf_len(part) != 0)
+		return false;
+	add_text(part, body);
+	return body.len <= ENVELOPE_TEXT_MAX && slice_chr(body, 0) < 0;
 }
 
 static void add_part(struct buf *b, const struct buf *part, bool text)
@@ -88,8 +93,9 @@ static void add_part(struct buf *b, const struct buf *part, bool text)
 		buf_add_byte(b, ')');
 }
 
-void envelope_format(struct buf *b, struct slice header)
+bool envelope_format(struct buf *b, struct slice header)
 {
+	bool whole = true;
 	struct buf parts[F_COUNT];
 	struct header_walker w;
 	struct mail_field f;
@@ -99,8 +105,8 @@ void envelope_format(struct buf *b, struct slice header)
 	header_walk(&w, header);
 	while (header_next(&w, &f))
 		for (unsigned i = 0; i < F_COUNT; i++)
-			if (slice_ieq_cstr(f.name, field_names[i]))
-				collect(&parts[i], is_text(i), f.body);
+			if (slice_ieq_cstr(f.name, field_names[i]) && !collect(&parts[i], is_text(i), f.body))
+				whole = false;
 	buf_add_byte(b, '(');
 	for (unsigned i = 0; i < F_COUNT; i++) {
 		bool from = (i == F_SENDER || i == F_REPLY_TO) && buf_len(&parts[i]) == 0;
@@ -113,6 +119,8 @@ void envelope_format(struct buf *b, struct slice header)
 	for (unsigned i = 0; i < F_COUNT; i++) {
 		if (buf_err(&parts[i]) == ERR_NOMEM)
 			b->err = ERR_NOMEM;
+		whole = whole && buf_err(&parts[i]) == 0;
 		buf_free(&parts[i]);
 	}
+	return whole;
 }

@@ -13,6 +13,8 @@
  */
 enum { ENVELOPE_TEXT_MAX = 8 * 1024, ENVELOPE_LIST_MAX = 32 * 1024 };
 
-void envelope_format(struct buf *b, struct slice header);
+/* True: each field whose text stands in it (date, subject, in-reply-to, message-id) is there once at most, and all
+ * of it, unfolded, is the text. */
+bool envelope_format(struct buf *b, struct slice header);
 
 #endif

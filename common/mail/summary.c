@@ -181,7 +181,8 @@ static int build(struct work *w, const struct mime_limits *limits, struct buf *o
 
 	if ((r = mime_parse(w->message, limits, w->a, &root)) != 0 || (r = make_parts(w, root)) != 0)
 		return r;
-	envelope_format(&w->envelope, slice_sub(w->message, root->header_off, root->header_len));
+	if (envelope_format(&w->envelope, slice_sub(w->message, root->header_off, root->header_len)))
+		w->parts[0].flags |= PART_WHOLE;
 	bodystructure_format(&w->body, w->message, root, false);
 	bodystructure_format(&w->bodystructure, w->message, root, true);
 	preview_format(&w->preview, w->message, root);

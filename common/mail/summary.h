@@ -21,6 +21,8 @@ enum {
 	PART_TEXT = 4,
 	PART_ATTACHMENT = 8,     /* Content-Disposition: attachment */
 	PART_HTML = 16,          /* text/html */
+	PART_WHOLE = 32,         /* of parts[0]: ENVELOPE tells all of the message's Date, Subject, In-Reply-To and Message-ID
+	                          * fields. Not set in summaries of before it was known */
 };
 
 /* encoding is an enum mime_encoding. Offsets count from the start of the message.

@@ -117,12 +117,67 @@ static void test_headers(void **state)
 	buf_free(&b);
 }
 
+/* Whatever the summary tells of a field is what the header says of it; whole: it has to tell. */
+static void test_summaries(void **state)
+{
+	static const struct { const char *header; bool whole; } t[] = {
+		{ "Subject: Message 17\r\n", true }, { "", true }, { "Subject:\r\n", true }, { "Subject: =?utf-8?q?m=C3=A9ssage_17?=\r\n", true },
+		{ "Subject: Mess\r\n age\r\n\t17 \r\n", true }, { "subject: x\r\nSubject: message 17\r\n", false },
+		{ "Subject: \"message\" \\17 {3}\r\n", true }, { "Subject: m\xc3\xa9ssage 17 \xff\r\n", true },
+		{ "Message-ID: <message@17>\r\nSubject: NIL\r\nIn-Reply-To: <a> <message 17>\r\nDate: message 17\r\n", true },
+		{ "From: a@b.test\r\nTo: \"m\" <x@y.test>, z: message@17.test;\r\nCc: c@d\r\nBcc: e@f\r\nIn-Reply-To: 17\r\nMessage-ID: 18\r\n", true },
+		{ "Message-ID: 1\r\nMessage-ID: 17\r\n", false }, { "X-Subject: message 17\r\nSubject: a\r\n", true },
+	};
+	static const char *const names[] = { "subject", "Message-ID", "Date", "IN-REPLY-TO", "From", "To", "X-Subject" };
+	static const char *const needles[] = { "", "message", "17", "m\xc3\xa9ssage", "age 17", "nil", "\\17 {", "?" };
+	struct arena *a = arena_new(4 * 1024 * 1024);
+	struct buf m = BUF_INIT(4096);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(t) * ARRAY_LEN(names) * ARRAY_LEN(needles); i++) {
+		size_t row = i % ARRAY_LEN(t), name = i / ARRAY_LEN(t) % ARRAY_LEN(names);
+		struct slice needle = slice_cstr(needles[i / ARRAY_LEN(t) / ARRAY_LEN(names)]);
+		struct mail_summary sum;
+		enum search_result r;
+
+		arena_reset(a);
+		buf_reset(&m);
+		buf_add_cstr(&m, t[row].header);
+		buf_add_cstr(&m, "\r\nBody\r\n");
+		assert_int_equal(mail_summary_make(buf_slice(&m), a, &sum), 0);
+		r = search_in_summary(&sum, slice_cstr(names[name]), needle, a);
+		if ((r != SEARCH_MAYBE) != (t[row].whole && name < 4))
+			fail_msg("row %zu, %s: told %d", row, names[name], r);
+		if (r != SEARCH_MAYBE && (r == SEARCH_YES) != search_in_header(slice_cstr(t[row].header), slice_cstr(names[name]), needle))
+			fail_msg("row %zu, %s, %.*s: %d", row, names[name], SLICE_ARG(needle), r);
+		sum.parts[0].flags &= (uint8_t)~PART_WHOLE;     /* as of before that was known */
+		assert_int_equal(search_in_summary(&sum, slice_cstr(names[name]), needle, a), SEARCH_MAYBE);
+	}
+	/* what is cut or altered in ENVELOPE does not tell */
+	for (unsigned i = 0; i < 2; i++) {
+		struct mail_summary sum;
+
+		arena_reset(a);
+		m.max = 32 * 1024;
+		buf_reset(&m);
+		buf_add_cstr(&m, "Subject: ");
+		for (unsigned k = 0; k < 9000 && i == 0; k++)
+			buf_add_byte(&m, 'a');
+		buf_add(&m, "x\0y\r\n\r\nBody\r\n", 13);
+		assert_int_equal(mail_summary_make(buf_slice(&m), a, &sum), 0);
+		assert_int_equal(search_in_summary(&sum, SLICE_LIT("Subject"), SLICE_LIT("x"), a), SEARCH_MAYBE);
+	}
+	buf_free(&m);
+	arena_free(&a);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_headers),
+		cmocka_unit_test(test_summaries),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
