@@ -212,7 +212,10 @@ static enum imap_run fetch_step(struct imap_session *s)
 		case FETCH_ITEMS:
 			if (imap_out_full(s))
 				return RUN_AGAIN;
-			r = items_step(s, a);
+			if (fetch_print_plain(s, a))
+				a->phase = FETCH_NEXT;
+			else
+				r = items_step(s, a);
 			break;
 		}
 	}
@@ -228,6 +231,7 @@ enum imap_run imap_run_fetch(struct imap_session *s)
 		return imap_bad(s, "There is no message of that number");
 	if (r != 0)
 		return imap_fail(s, r);
+	a->plain = a->rows_n == a->items_n && a->items_n <= FETCH_PLAIN_MAX;
 	s->cmd.cleanup = fetch_cleanup;
 	s->cmd.step = fetch_step;
 	return RUN_AGAIN;

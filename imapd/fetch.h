@@ -11,7 +11,7 @@ enum fetch_kind {
 	FETCH_SECTION,
 };
 
-enum { FETCH_ITEMS_MAX = 100, FETCH_FIELDS_MAX = 200, FETCH_SECTION_DEPTH = 100,
+enum { FETCH_ITEMS_MAX = 100, FETCH_FIELDS_MAX = 200, FETCH_SECTION_DEPTH = 100, FETCH_PLAIN_MAX = 8,
 	FETCH_CHUNK = 128 * 1024, FETCH_HEADER_MAX = 1024 * 1024 };
 
 struct fetch_item {
@@ -36,6 +36,8 @@ struct fetch_args {
 	struct fetch_item *items;
 	unsigned items_n;
 	bool want_summary, want_seen, want_uid, want_flags;
+	unsigned rows_n;                /* items that are FLAGS, UID or RFC822.SIZE */
+	bool plain;                     /* all are, and they are few */
 	/* where we are */
 	struct spool_range *ranges;     /* of indexes */
 	uint32_t ranges_n, range, index;
@@ -60,6 +62,8 @@ int fetch_items_parse(struct imap_session *s, struct imap_parse *p, struct fetch
 void fetch_print_label(struct buf *b, const struct fetch_item *it);
 /* An item that needs only the row and the summary. */
 void fetch_print_item(struct imap_session *s, struct fetch_args *a, const struct fetch_item *it);
+/* All of the message's line, in one piece, if it is plain and nothing else has to be told. */
+bool fetch_print_plain(struct imap_session *s, const struct fetch_args *a);
 /* The fields asked for out of a header, with an empty line. */
 void fetch_filter_header(struct buf *out, struct slice header, const struct fetch_item *it);
 

@@ -40,6 +40,7 @@ static struct fetch_item *add_item(struct imap_parse *p, struct fetch_args *a, e
 	it->kind = kind;
 	a->want_uid = a->want_uid || kind == FETCH_UID;
 	a->want_flags = a->want_flags || kind == FETCH_FLAGS;
+	a->rows_n += kind == FETCH_FLAGS || kind == FETCH_UID || kind == FETCH_SIZE;
 	return it;
 }
 

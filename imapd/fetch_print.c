@@ -73,6 +73,64 @@ void fetch_print_item(struct imap_session *s, struct fetch_args *a, const struct
 	}
 }
 
+/* ---- lines that are told by rows: most of what is fetched, so they are written straight into the output ---- */
+
+enum { LINE_FRAME = 64, LINE_ITEM = VIEW_FLAGS_TEXT + 16 };
+
+static char *put(char *p, struct slice s)
+{
+	memcpy(p, s.p, s.len);
+	return p + s.len;
+}
+
+static char *put_number(char *p, struct slice before, uint64_t v)
+{
+	char digits[20];
+	size_t d = sizeof(digits);
+
+	do
+		digits[--d] = (char)('0' + v % 10);
+	while ((v /= 10) != 0);
+	return put(put(p, before), slice_of(digits + d, sizeof(digits) - d));
+}
+
+static char *put_item(char *p, const struct view *v, uint32_t i, enum fetch_kind kind)
+{
+	if (kind == FETCH_UID)
+		return put_number(p, SLICE_LIT("UID "), view_uid(v, i));
+	if (kind == FETCH_SIZE)
+		return put_number(p, SLICE_LIT("RFC822.SIZE "), view_size(v, i));
+	p = put(p, SLICE_LIT("FLAGS "));
+	p += view_flags_text(view_flags(v, i), p);
+	*p++ = ')';
+	return p;
+}
+
+bool fetch_print_plain(struct imap_session *s, const struct fetch_args *a)
+{
+	const struct view *v = &s->view;
+	uint8_t *room;
+	char *start, *p;
+
+	if (!a->plain || v->keywords_new || view_is_dirty(v, a->index) || view_known_keywords(v, a->index) != 0 ||
+	    (room = buf_reserve(s->out, LINE_FRAME + LINE_ITEM * a->items_n)) == NULL)
+		return false;
+	start = p = (char *)room;
+	p = put(put_number(p, SLICE_LIT("* "), (uint64_t)a->index + 1), SLICE_LIT(" FETCH ("));
+	if ((s->cmd.def->flags & CMD_UID) != 0 && !a->want_uid) {
+		p = put_item(p, v, a->index, FETCH_UID);
+		*p++ = ' ';
+	}
+	for (unsigned k = 0; k < a->items_n; k++) {
+		if (k != 0)
+			*p++ = ' ';
+		p = put_item(p, v, a->index, a->items[k].kind);
+	}
+	p = put(p, SLICE_LIT(")\r\n"));
+	buf_commit(s->out, (size_t)(p - start));
+	return true;
+}
+
 static bool is_named(const struct fetch_item *it, struct slice name)
 {
 	for (uint32_t i = 0; i < it->names_n; i++)

@@ -121,6 +121,11 @@ bool view_sync(struct view *v, struct buf *out, bool expunge, bool uid);
 /* Is there anything that view_sync() would tell? */
 bool view_has_news(const struct view *v, bool expunge);
 
+/* "(\Seen \Draft" of flags, whatever their marks; tells how long that is. */
+enum { VIEW_FLAGS_TEXT = 64 };
+size_t view_flags_text(uint32_t flags, char text[VIEW_FLAGS_TEXT]);
+/* Of a row, those that have a name. */
+uint64_t view_known_keywords(const struct view *v, uint32_t i);
 /* "(\Seen foo)" of a row, without VIEW_ marks. */
 void view_print_flags(const struct view *v, struct buf *b, uint32_t i);
 /* "* FLAGS (...)" and, with permanent, "* OK [PERMANENTFLAGS (... \*)]". */

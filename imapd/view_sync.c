@@ -7,38 +7,46 @@
  */
 enum { SYNC_LINES = 8000, SYNC_SCAN = 200000 };
 
-void view_print_flags(const struct view *v, struct buf *b, uint32_t i)
+size_t view_flags_text(uint32_t flags, char text[VIEW_FLAGS_TEXT])
 {
-	static const struct { uint32_t bit; const char *name; size_t len; } names[] = {
-		{ FLAG_SEEN, "\\Seen ", 6 }, { FLAG_ANSWERED, "\\Answered ", 10 },
-		{ FLAG_FLAGGED, "\\Flagged ", 9 }, { FLAG_DELETED, "\\Deleted ", 9 },
-		{ FLAG_DRAFT, "\\Draft ", 7 }, { FLAG_RECENT, "\\Recent ", 8 },
+	static const struct { const char *name; size_t len; } names[] = {        /* by bit */
+		{ "\\Seen ", 6 }, { "\\Answered ", 10 }, { "\\Flagged ", 9 }, { "\\Deleted ", 9 }, { "\\Draft ", 7 }, { "\\Recent ", 8 },
 	};
-	uint32_t flags = view_flags(v, i);
-	uint64_t kw = view_keywords(v, i) & (v->keywords_n < 64 ? ((uint64_t)1 << v->keywords_n) - 1 : UINT64_MAX);
-	char text[64] = "(";
 	size_t n = 1;
 
-	for (size_t k = 0; k < ARRAY_LEN(names); k++) {
-		if ((flags & names[k].bit) == 0)
-			continue;
+	text[0] = '(';
+	flags &= FLAG_SEEN | FLAG_ANSWERED | FLAG_FLAGGED | FLAG_DELETED | FLAG_DRAFT | FLAG_RECENT;
+	for (; flags != 0; flags &= flags - 1) {
+		unsigned k = (unsigned)__builtin_ctz(flags);
+
 		memcpy(text + n, names[k].name, names[k].len);
 		n += names[k].len;
 	}
-	if (kw == 0) {
-		if (n > 1)
-			n--;
-		text[n++] = ')';
-		buf_add(b, text, n);
-		return;
-	}
+	return n > 1 ? n - 1 : n;
+}
+
+uint64_t view_known_keywords(const struct view *v, uint32_t i)
+{
+	return view_keywords(v, i) & (v->keywords_n < 64 ? ((uint64_t)1 << v->keywords_n) - 1 : UINT64_MAX);
+}
+
+void view_print_flags(const struct view *v, struct buf *b, uint32_t i)
+{
+	uint64_t kw = view_known_keywords(v, i);
+	char text[VIEW_FLAGS_TEXT];
+	size_t n = view_flags_text(view_flags(v, i), text);
+	bool first = n == 1;
+
 	buf_add(b, text, n);
 	for (uint32_t k = 0; kw != 0; k++, kw >>= 1) {
 		if ((kw & 1) == 0)
 			continue;
+		if (!first)
+			buf_add_byte(b, ' ');
 		buf_add_cstr(b, v->keywords[k]);
-		buf_add_byte(b, kw != 1 ? ' ' : ')');
+		first = false;
 	}
+	buf_add_byte(b, ')');
 }
 
 void view_print_flag_list(const struct view *v, struct buf *b)
