@@ -336,8 +336,7 @@ static void do_copy(struct fake *f, struct cursor *c, struct answer *an)
 		uids[n] = (struct spool_range){ g.uid, g.uid };
 		made[0] = (struct spool_range){ n == 0 ? to->uidnext : made[0].first, to->uidnext };
 		n++;
-		to->v = realloc(to->v, (to->n + 1) * sizeof(*to->v));
-		MUST(to->v != NULL);
+		to->v = fake_room(to->v, to->n, sizeof(*to->v));
 		g.uid = to->uidnext++;
 		g.modseq = ++to->modseq;
 		g.flags |= FLAG_RECENT;

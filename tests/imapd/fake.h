@@ -85,6 +85,8 @@ void fake_crash(struct fake *f);
 
 /* fake_store.c */
 uint32_t fake_add(struct fake *f, struct fake_box *b, struct slice bytes, uint32_t flags, uint64_t date);
+/* Room for one more than the n that are there. */
+void *fake_room(void *v, size_t n, size_t size);
 int fake_body_new(struct fake *f, struct slice bytes, uint64_t *id_r) MUST_CHECK;
 uint64_t fake_keyword_bit(struct fake_box *b, struct slice name);
 /* Tells rows [from, to) of b, or those with a modseq of at least since. */

@@ -45,12 +45,18 @@ struct fake_box *fake_box_add(struct fake *f, const char *name)
 	return b;
 }
 
+void *fake_room(void *v, size_t n, size_t size)
+{
+	if ((n & (n - 1)) == 0)
+		MUST((v = realloc(v, (n == 0 ? 1 : 2 * n) * size)) != NULL);
+	return v;
+}
+
 int fake_body_new(struct fake *f, struct slice bytes, uint64_t *id_r)
 {
 	struct fake_body *b;
 
-	f->bodies = realloc(f->bodies, (f->bodies_n + 1) * sizeof(*f->bodies));
-	MUST(f->bodies != NULL);
+	f->bodies = fake_room(f->bodies, f->bodies_n, sizeof(*f->bodies));
 	b = &f->bodies[f->bodies_n++];
 	b->bytes = BUF_INIT(SIZE_MAX / 2);
 	b->cached = BUF_INIT(MAIL_SUMMARY_MAX);
@@ -61,8 +67,7 @@ int fake_body_new(struct fake *f, struct slice bytes, uint64_t *id_r)
 
 static uint32_t add_row(struct fake_box *b, struct fake_msg m)
 {
-	b->v = realloc(b->v, (b->n + 1) * sizeof(*b->v));
-	MUST(b->v != NULL);
+	b->v = fake_room(b->v, b->n, sizeof(*b->v));
 	m.uid = b->uidnext++;
 	m.modseq = ++b->modseq;
 	b->v[b->n++] = m;
