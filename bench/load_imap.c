@@ -109,7 +109,7 @@ struct conn *imap_open(const char *address, unsigned user)
 
 /* ---- the script ---- */
 
-struct player { struct conn *c; unsigned exists, loop; };
+struct player { struct conn *c; unsigned exists, loop, stores; };
 
 static void fetch_all(struct player *p, const char *name, const char *items)
 {
@@ -180,7 +180,8 @@ static void step(struct player *p, unsigned id, const char *s)
 	} else if (strcmp(s, "body") == 0) {
 		bodies_step(p);
 	} else if (strcmp(s, "store") == 0) {
-		command(p->c, "store", &r, "STORE 1:* %cFLAGS.SILENT (\\Flagged)", sign);
+		/* each changes all: what changes nothing is cheap */
+		command(p->c, "store", &r, "STORE 1:* %cFLAGS.SILENT (\\Flagged)", p->stores++ % 2 == 0 ? '+' : '-');
 	} else if (strcmp(s, "storeone") == 0) {
 		command(p->c, "storeone", &r, "STORE %u %cFLAGS (\\Seen)", 1 + (unsigned)(random_next() % (p->exists + !p->exists)), sign);
 	} else if (strcmp(s, "searchheader") == 0) {
@@ -202,7 +203,7 @@ static void step(struct player *p, unsigned id, const char *s)
 
 bool imap_session(unsigned id)
 {
-	struct player p = { NULL, 0, 0 };
+	struct player p = { 0 };
 
 	for (; p.loop < opt.loops; p.loop++) {
 		for (const char *s = opt.script; *s != '\0';) {

@@ -57,6 +57,7 @@ def imap_box(b, suffix, user, messages, part):
             if not b.p.quick:
                 drop_caches()
             add(system, script(system, "login,select"), (("select", "SELECT, index kept, caches dropped"),))
+            script(system, "login,select,flags,envelope,searchbody")        # now it is in memory, on either side
             add(system, script(system, "login,select,flags,envelope,body,close,select,flags,envelope,store,storeone,store,searchheader,"
                                "searchunseen,searchtext,searchbody", loops=2 if messages <= 5000 else 1), WARM)
 
