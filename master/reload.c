@@ -21,7 +21,7 @@ static void log_lines(struct slice text)
 		ptrdiff_t nl = slice_chr(text, '\n');
 		struct slice line = nl >= 0 ? slice_sub(text, 0, (size_t)nl) : text;
 
-		log_error("reload refused: %.*s", SLICE_ARG(line));
+		log_error("reload refused: %s", log_esc(line));
 		text = nl >= 0 ? slice_sub(text, (size_t)nl + 1, SIZE_MAX) : slice_of(NULL, 0);
 	}
 }
