@@ -12,11 +12,15 @@
 #include "common/base/clock.h"
 #include "common/base/log.h"
 
-/* Sets the one timer to the first thing that is due. */
+/* Sets the one timer to the first thing that is due; nothing is when it is over. */
 void imap_timer_set(struct imap_session *s)
 {
 	uint64_t now = clock_mono_ms(), due = UINT64_MAX;
 
+	if (s->over) {
+		s->host->timer(s->ctx, 0);
+		return;
+	}
 	if (s->state == IMAP_NOAUTH)
 		due = s->started_ms + s->env->login_timeout_ms;
 	if (s->lost && s->lost_ms + IMAP_BACKEND_WAIT_MS < due)
@@ -77,6 +81,7 @@ void imap_session_free(struct imap_session **sp)
 	if (s == NULL)
 		return;
 	*sp = NULL;
+	s->over = true;         /* the end of a command sets no timer any more */
 	imap_cmd_clear(s);
 	if (s->reopen != NULL)
 		s->env->ops->cancel(s->env->be, s->reopen);

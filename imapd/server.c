@@ -39,11 +39,11 @@ static void client_free(struct client *c)
 {
 	struct server *srv = c->srv;
 
-	loop_timer_del(srv->d->loop, &c->timer);
-	loop_task_del(srv->d->loop, &c->task);
 	if (c->s != NULL)
 		imap_session_free(&c->s);
 	imap_sleeper_free(&c->asleep, &srv->env);
+	loop_timer_del(srv->d->loop, &c->timer);
+	loop_task_del(srv->d->loop, &c->task);
 	if (c->abort)
 		conn_close(&c->conn);
 	else

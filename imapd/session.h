@@ -58,7 +58,7 @@ struct imap_host {              /* of one session; copied */
 
 /* Greets. NULL: no memory. */
 struct imap_session *imap_session_new(const struct imap_env *env, const struct imap_host *host);
-/* Cancels what is asked, closes the spool's session. *s = NULL. */
+/* Cancels what is asked, closes the spool's session, leaves no timer that it had not set before. *s = NULL. */
 void imap_session_free(struct imap_session **s);
 /* There are bytes in `in`, or there is room in `out` again. */
 void imap_session_run(struct imap_session *s);

@@ -90,7 +90,9 @@ void player_handshake(struct player *p)
 
 void player_end(struct player *p)
 {
+	p->timer_ms = 0;
 	imap_session_free(&p->s);
+	assert_int_equal(p->timer_ms, 0);       /* nobody would be there for it */
 	imap_sleeper_free(&p->asleep, &player_env);
 	buf_free(&p->in);
 	buf_free(&p->out);

@@ -112,6 +112,19 @@ static void test_times(void **state)
 	play(p, 1, "1< * OK Still here\n1.\n1> done\n1< a OK Idle ended\n");
 	assert_int_equal(p[0].timer_ms, 0);
 	play_end(&f, p, 1);
+	/* in IDLE while the store is away: until the time is over, or the client goes first */
+	for (unsigned round = 0; round < 2; round++) {
+		play_begin(&f, p, 1, 1);
+		play(p, 1, "1> a IDLE\n1< + idling\n1.\n");
+		imap_session_lost(player_session(&p[0]));
+		fake_crash(&f);
+		assert_int_equal(p[0].timer_ms, 30000);
+		if (round == 0) {
+			later(&p[0], 30000);
+			play(p, 1, "1< * BYE [UNAVAILABLE]...\n1!\n");
+		}
+		play_end(&f, p, 1);
+	}
 	clock_set(NULL);
 }
 
