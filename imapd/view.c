@@ -382,15 +382,15 @@ int view_resync(struct view *v, const struct spool_snapshot *snap, int fd)
 
 	if (snap->uidvalidity != v->uidvalidity || snap->mailbox != v->mailbox)
 		return ERR_STATE;
+	if (snap->keywords_n != v->keywords_n) {
+		if ((r = keywords_set(v, snap->keywords, snap->keywords_n)) != 0)
+			return r;
+		v->keywords_new = true;
+	}
 	if (v->bare)
 		return view_bare_resync(v, snap, fd);
 	if ((r = view_open(&now, snap, fd, v->name, v->read_only)) != 0)
 		return r;
-	if (now.keywords_n != v->keywords_n) {
-		if ((r = keywords_set(v, snap->keywords, snap->keywords_n)) != 0)
-			goto out;
-		v->keywords_new = true;
-	}
 	for (uint32_t k = 0; k < now.base_n; k++) {
 		uint32_t uid = view_uid(&now, k);
 

@@ -207,6 +207,18 @@ static void put_counts(struct fake_box *b, bool claim, struct answer *an)
 	}
 }
 
+/* All but rows and counts of them. */
+static void put_box(struct fake_box *b, struct answer *an)
+{
+	struct spool_snapshot *s = &an->u.snapshot;
+
+	*s = (struct spool_snapshot){ .mailbox = b->id, .uidvalidity = b->uidvalidity, .uidnext = b->uidnext,
+		.modseq = b->modseq, .count = b->n, .keywords_n = b->keywords_n };
+	s->keywords = arena_calloc(an->a, 64, sizeof(*s->keywords));
+	for (uint32_t i = 0; i < b->keywords_n; i++)
+		s->keywords[i].name = slice_cstr(b->keywords[i]);
+}
+
 static void do_view(struct fake *f, struct cursor *c, struct answer *an)
 {
 	struct fake_session *fs;
@@ -217,8 +229,7 @@ static void do_view(struct fake *f, struct cursor *c, struct answer *an)
 		an->r = ERR_NOTFOUND;
 		return;
 	}
-	an->u.snapshot = (struct spool_snapshot){ .mailbox = fs->box->id, .uidvalidity = fs->box->uidvalidity,
-		.uidnext = fs->box->uidnext, .modseq = fs->box->modseq, .count = fs->box->n };
+	put_box(fs->box, an);
 	put_rows(f, fs->box, false, an);
 }
 
@@ -226,7 +237,6 @@ static void do_select(struct fake *f, struct cursor *c, struct answer *an)
 {
 	struct spool_select m;
 	struct fake_session *fs;
-	struct spool_snapshot *s = &an->u.snapshot;
 	struct fake_box *b;
 
 	MUST(spool_select_decode(c, an->a, &m) == 0 && (fs = session_find(f, m.session)) != NULL);
@@ -236,11 +246,7 @@ static void do_select(struct fake *f, struct cursor *c, struct answer *an)
 		return;
 	}
 	fs->box = b;
-	*s = (struct spool_snapshot){ .mailbox = b->id, .uidvalidity = b->uidvalidity, .uidnext = b->uidnext,
-		.modseq = b->modseq, .count = b->n, .keywords_n = b->keywords_n };
-	s->keywords = arena_calloc(an->a, 64, sizeof(*s->keywords));
-	for (uint32_t i = 0; i < b->keywords_n; i++)
-		s->keywords[i].name = slice_cstr(b->keywords[i]);
+	put_box(b, an);
 	if (m.counts && !f->all_rows)
 		put_counts(b, m.claim_recent, an);
 	else

@@ -206,13 +206,15 @@ static void test_spool_restart_bare(void **state)
 		f.down = false;
 		if (round == 1) {
 			b->v[1].flags |= FLAG_FLAGGED;
+			b->v[1].keywords = fake_keyword_bit(b, SLICE_LIT("work"));
 			b->v[1].modseq = ++b->modseq;
 			fake_deliver(&f, "INBOX", "Subject: new\r\n\r\nx\r\n");
 		}
 		imap_session_back(player_session(&p[0]));
 		player_settle(p, 1);
 		play(p, 1, round != 1 ? "1> b NOOP\n1< b OK Done\n" :
-		    "1> b NOOP\n1< * 4 EXISTS\n1< * 4 RECENT\n1< * 2 FETCH (FLAGS (\\Flagged \\Recent))\n1< b OK Done\n");
+		    "1> b NOOP\n1< * 4 EXISTS\n1< * 4 RECENT\n1< * FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft work)\n"
+		    "1< * OK [PERMANENTFLAGS...\n1< * 2 FETCH (FLAGS (\\Flagged \\Recent work))\n1< b OK Done\n");
 	}
 	play(p, 1, "1> c EXAMINE INBOX\n");
 	buf_consume(&p[0].out, buf_len(&p[0].out));
