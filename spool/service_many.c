@@ -34,6 +34,7 @@ struct many {
 	bool loaded;            /* UNDO: ranges are those of the COPY */
 	bool again;             /* there was a step before */
 	bool ended;             /* all is done and waits for the flush */
+	bool kept;              /* a piece of it was flushed: the COPY's name is its own */
 	int lost;               /* why the last step did not happen */
 	int r;                  /* UNDO: what to answer */
 	struct uid_list from, made;
@@ -86,8 +87,14 @@ static void many_flushed(struct row_job *j, int r)
 
 	list_flushed(&m->from, r);
 	list_flushed(&m->made, r);
-	if (r != 0)
-		m->lost = r;
+	if (r == 0) {
+		m->kept = true;
+		return;
+	}
+	m->lost = r;
+	/* Its UIDs, and with them its name, are given anew: there is nothing to be undone. */
+	if (!m->kept)
+		m->first = 0;
 }
 
 /* ---- answers ---- */
@@ -332,6 +339,7 @@ static struct many *many_new(struct service *svc, enum many_kind kind, struct pe
 	m->j = (struct row_job){ .svc = svc, .peer = p, .id = id, .session = session, .step = many_step, .flushed = many_flushed, .destroy = many_destroy };
 	m->kind = kind;
 	m->n = n;
+	m->kept = kind == MANY_UNDO;
 	m->from.b = m->made.b = BUF_INIT(REQUEST_ARENA);
 	return m;
 }

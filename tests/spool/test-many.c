@@ -246,6 +246,35 @@ static void undone(void **state)
 	assert_int_equal(copies_pending(), 0);
 }
 
+/* What is lost with its first piece undoes nothing: the UIDs are another's now. */
+static void first_piece_lost(void **state)
+{
+	struct spool_copy mine = copy_to("Trash", false), other = copy_to("Trash", false);
+	uint32_t done = 0;
+
+	(void)state;
+	all.last = 2 * SPOOL_PIECE;
+	other.session = sb;
+	assert_true(select_box(&b, sb, "INBOX") == inbox);
+	for (int apart = 0; apart < 6; apart++) {
+		disk_fail(DISK_PWRITE, 1, ENOSPC, false);
+		SEND(&a, spool_copy, &mine);
+		for (int i = 0; i < apart; i++)
+			assert_int_equal(loop_turn(loop, 0), 0);
+		SEND(&b, spool_copy, &other);
+		assert_true(client_wait(&a));
+		assert_true(client_wait(&b));
+		assert_true(disk_struck());
+		disk_heal();
+		done += (client_failed(&a) == 0 ? 1u : 0u) + (client_failed(&b) == 0 ? 1u : 0u);
+		while (copies_pending() != 0)
+			assert_int_equal(loop_turn(loop, 10), 0);
+		assert_int_equal(messages("Trash"), done * all.last);
+	}
+	assert_true(done != 0);
+	all.last = UINT32_MAX;
+}
+
 static void renamed(void **state)
 {
 	struct spool_mailbox_do in = { .session = sa, .verb = MAILBOX_RENAME, .name = SLICE_LIT("INBOX"), .to = SLICE_LIT("old") };
@@ -321,7 +350,8 @@ static void peer_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(copied), T(moved), T(move_fails), T(expunged), T(undone), T(renamed), T(viewed), T(peer_gone),
+		T(copied), T(moved), T(move_fails), T(expunged), T(undone), T(first_piece_lost), T(renamed), T(viewed),
+		T(peer_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
