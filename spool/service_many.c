@@ -134,7 +134,7 @@ static struct answer *tell_done(struct many *m, uint64_t modseq, bool at_once)
 static void tell_failed(struct many *m, int r)
 {
 	if (m->kind == MANY_MOVE && m->renamed == 0 && buf_len(&m->from.b) != 0)
-		(void)tell_copied(m, r, true);
+		(void)tell_copied(m, r, !m->j.in_batch);
 	else
 		(void)service_fail(m->j.svc, m->j.peer, m->j.id, r, NULL);
 	m->j.peer = NULL;

@@ -275,6 +275,31 @@ static void first_piece_lost(void **state)
 	all.last = UINT32_MAX;
 }
 
+/* Two pieces in one batch, of which the second is refused: what became of the first one is told after the flush. */
+static void refused_in_batch(void **state)
+{
+	uint32_t s2 = ask_open(&a, 5);
+	struct spool_view view = { .session = s2, .mailbox = select_box(&a, s2, "INBOX") };
+	struct spool_mailbox_do del = { .session = s2, .verb = MAILBOX_DELETE, .name = SLICE_LIT("Trash") };
+	struct spool_copy copy = copy_to("Trash", true);
+
+	(void)state;
+	TELL(&a, spool_view, &view);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(loop_turn(loop, 0), 0);
+	disk_fail(DISK_PWRITE, 1, ENOSPC, false);
+	TELL(&a, spool_unselect, &(struct spool_unselect){ s2 });
+	SEND(&a, spool_copy, &copy);
+	TELL(&a, spool_mailbox_do, &del);
+	assert_true(client_wait(&a));
+	assert_true(client_failed(&a) != 0);
+	settle();
+	assert_true(disk_struck());
+	disk_heal();
+	assert_int_equal(messages("Trash"), 0);
+	assert_int_equal(messages("INBOX"), ROWS);
+}
+
 static void renamed(void **state)
 {
 	struct spool_mailbox_do in = { .session = sa, .verb = MAILBOX_RENAME, .name = SLICE_LIT("INBOX"), .to = SLICE_LIT("old") };
@@ -350,8 +375,8 @@ static void peer_gone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(copied), T(moved), T(move_fails), T(expunged), T(undone), T(first_piece_lost), T(renamed), T(viewed),
-		T(peer_gone),
+		T(copied), T(moved), T(move_fails), T(expunged), T(undone), T(first_piece_lost), T(refused_in_batch),
+		T(renamed), T(viewed), T(peer_gone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
