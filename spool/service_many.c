@@ -13,6 +13,8 @@
 enum { RANGES_A_STEP = 500, UNDO_AGAIN_MS = 1000 };
 /* Ranges that all jobs together may hold: 32 MiB. */
 enum { RANGES_MAX = 4 * 1024 * 1024 };
+/* Bytes of ranges after which no other piece fits into the answer. */
+enum { ANSWER_MAX = REPLY_MAX - (SPOOL_PIECE + 1) * (int)sizeof(struct spool_range) };
 
 /* UIDs for COPYUID; the last one as it was at the last flush. */
 struct uid_list {
@@ -189,6 +191,9 @@ static int copy_piece(struct many *m, struct spool_done *done_r, struct change_l
 	uint32_t count = 0;
 	int r;
 
+	/* The answer tells of all of them. */
+	if (m->renamed == 0 && buf_len(&m->from.b) + buf_len(&m->made.b) > ANSWER_MAX)
+		return ERR_LIMIT;
 	if (m->kind == MANY_MOVE) {
 		op.copy = copy;
 	} else {
