@@ -246,7 +246,6 @@ def never_read(s, ca):
 def test():
     ca = h.Authority()
     # no end of a connection here is the end of the time for its handshake
-    # no end of a connection here is the end of the time for its handshake
     s = h.System("daum", "daum.test", h.address(1), "connection_limit = 10000\ntls_handshake_timeout = 1h\n", services=h.ALL_SERVICES).start().setup("def")
     s.pabal("cert", "install", "mx.daum.test", *ca.issue("mx.daum.test"))
 
