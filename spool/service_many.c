@@ -13,6 +13,8 @@
 enum { RANGES_A_STEP = 500, UNDO_AGAIN_MS = 1000 };
 /* Ranges that all jobs together may hold: 32 MiB. */
 enum { RANGES_MAX = 4 * 1024 * 1024 };
+/* Jobs of an account. A session has one at a time, but a COPY outlives its session. */
+enum { ACCOUNT_MAX = 32 };
 /* Bytes of ranges after which no other piece fits into the answer. */
 enum { ANSWER_MAX = REPLY_MAX - (SPOOL_PIECE + 1) * (int)sizeof(struct spool_range) };
 
@@ -26,6 +28,7 @@ struct uid_list {
 struct many {
 	struct row_job j;
 	enum many_kind { MANY_EXPUNGE, MANY_COPY, MANY_MOVE, MANY_UNDO } kind;
+	uint64_t account;       /* of the request */
 	uint64_t mailbox, to;
 	uint64_t renamed;       /* RENAME of INBOX: what it is answered with; 0: a MOVE */
 	struct op_range *ranges;
@@ -359,14 +362,20 @@ static void many_start(struct service *svc, struct many *m)
 }
 
 /* A session has one such request at a time. */
-static bool many_busy(const struct service *svc, const struct peer *p, uint32_t session)
+/* ERR_STATE: the session has one. ERR_LIMIT: its account has too many. */
+static int many_may(const struct service *svc, const struct session *s, const struct peer *p, uint32_t session)
 {
 	const struct row_job *j;
+	unsigned n = 0;
 
-	TAILQ_FOREACH(j, &svc->row_jobs, link)
-		if (j->step == many_step && j->peer == p && j->session == session)
-			return true;
-	return false;
+	TAILQ_FOREACH(j, &svc->row_jobs, link) {
+		if (j->step != many_step)
+			continue;
+		if (j->peer == p && j->session == session)
+			return ERR_STATE;
+		n += ((const struct many *)j)->account == s->account;
+	}
+	return n < ACCOUNT_MAX ? 0 : ERR_LIMIT;
 }
 
 /* Its own ranges, none of them of messages that come later. */
@@ -379,12 +388,13 @@ static int many_request(struct service *svc, struct many **m_r, enum many_kind k
 	uint32_t k;
 	int r;
 
-	if (s == NULL || mailbox == 0 || watch_mailbox(&s->sel) != mailbox || many_busy(svc, p, session))
+	if (s == NULL || mailbox == 0 || watch_mailbox(&s->sel) != mailbox)
 		return ERR_STATE;
-	if ((r = spool_mailbox_get(svc->spool, mailbox, svc->arena, &mb)) != 0)
+	if ((r = many_may(svc, s, p, session)) != 0 || (r = spool_mailbox_get(svc->spool, mailbox, svc->arena, &mb)) != 0)
 		return r;
 	if ((m = many_new(svc, kind, p, id, session, n)) == NULL)
 		return ERR_NOMEM;
+	m->account = s->account;
 	m->mailbox = mailbox;
 	for (uint32_t i = 0; i < n; i++)
 		m->ranges[i] = (struct op_range){ in[i].first, in[i].last };

@@ -371,12 +371,38 @@ static void peer_gone(void **state)
 	client_open(&a, ROLE_IMAPD);
 }
 
+/* Sessions that ask and go leave no more behind than that. */
+static void left_behind(void **state)
+{
+	enum { MAX = 32 };
+	struct spool_copy copy = copy_to("Trash", false);
+	uint32_t sessions[MAX + 1];
+
+	(void)state;
+	for (unsigned i = 0; i <= MAX; i++) {
+		sessions[i] = ask_open(&b, 5);
+		(void)select_box(&b, sessions[i], "INBOX");
+	}
+	for (unsigned i = 0; i <= MAX; i++) {
+		copy.session = sessions[i];
+		SEND(&b, spool_copy, &copy);
+		TELL(&b, spool_close, &(struct spool_close){ sessions[i] });
+		while (i == MAX - 1 && messages("Trash") == 0)
+			assert_int_equal(loop_turn(loop, 10), 0);
+		assert_false(b.answered);
+	}
+	assert_true(client_wait(&b));
+	assert_int_equal(client_failed(&b), ERR_LIMIT);
+	/* Others are not touched by it. */
+	assert_true(append(&a, sa, "INBOX") > ROWS);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(copied), T(moved), T(move_fails), T(expunged), T(undone), T(first_piece_lost), T(refused_in_batch),
-		T(renamed), T(viewed), T(peer_gone),
+		T(renamed), T(viewed), T(peer_gone), T(left_behind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
