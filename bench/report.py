@@ -89,9 +89,9 @@ class Results:
                "|---|---|---|---|" + "---|" * (len(suffixes) + 1)]
         for t in TARGETS:
             got = [self.against(t, s) for s in suffixes]
-            if all(g is None for g in got):
+            if not any(w.rstrip("*") == t.work for w, _, _ in self.data):
                 continue
-            verdict = "" if got[0] is None else "met" if t.met(got[0][0]) else "missed"
+            verdict = "not measured" if got[0] is None else "met" if t.met(got[0][0]) else "missed"
             cells = ["–" if g is None else t.show(g[0]) + (" (%s)" % ", ".join(str(x) for x in g[1]) if g[1] else "") for g in got]
             out.append("| %s | %s | %s | %s | %s | %s |" % (t.work, t.text, t.peer or "", t.wanted(), " | ".join(cells), verdict))
         return "\n".join(out) + "\n"
