@@ -183,7 +183,7 @@ int apply_accept(struct apply *ap, const struct op_accept *op)
 	s->n.queued++;
 	if ((r = due_set(s, op->msgid, &m, due_of(us_to_s(ap->time_us)))) != 0 || (r = IX_PUT_NEW(s, IX_QUEUE, &k, ix_msg, &m)) != 0)
 		return r;
-	return apply_trace(ap, op->msgid, "accepted", "from=<%s> size=%llu nrcpt=%u %s", op->sender.len != 0 ? log_esc(op->sender) : "",
+	return apply_trace(ap, op->msgid, TRACE_ACCEPTED, "from=<%s> size=%llu nrcpt=%u %s", op->sender.len != 0 ? log_esc(op->sender) : "",
 	    (unsigned long long)op->body.size, op->rcpts_n, op->origin.len != 0 ? log_esc(op->origin) : "");
 }
 

@@ -8,6 +8,7 @@ struct old {
 	struct spool *s;
 	uint64_t before_us;
 	unsigned seen, max;
+	bool ended;             /* behind it there is nothing old */
 	struct ix_key keys[CLEAN_MAX];
 	unsigned n;
 	struct ix_key last;     /* the last key looked at */
@@ -20,6 +21,8 @@ static void key_copy(struct ix_key *k, struct slice key)
 	memcpy(k->b, key.p, k->len);
 }
 
+/* Messages lie in the order in which they were accepted: the first that is not old is the last to be looked at. What is
+ * told of a message later than that stands with it. */
 static int old_trace(void *ctx, struct slice key, struct slice val)
 {
 	struct old *o = ctx;
@@ -32,6 +35,9 @@ static int old_trace(void *ctx, struct slice key, struct slice val)
 		return ERR_CORRUPT;
 	if ((r = IX_DECODE(val, ix_trace, o->arena, &t)) != 0)
 		return r;
+	o->ended = t.time_us >= o->before_us && slice_eq_cstr(t.event, TRACE_ACCEPTED);
+	if (o->ended)
+		return 1;
 	key_copy(&o->last, key);
 	memcpy(msg.b, key.p, 8);
 	if (t.time_us < o->before_us && index_find(o->s->ix, IX_QUEUE, key_slice(&msg)) == ERR_NOTFOUND)
@@ -94,9 +100,9 @@ static int clean_table(struct spool *s, enum index_table t, uint64_t before_us, 
 	arena_free(&o.arena);
 	if (r < 0)
 		return r;
-	*more_r |= r > 0;
+	*more_r |= r > 0 && !o.ended;
 	pos->len = 0;
-	if (r > 0)
+	if (r > 0 && !o.ended)
 		*pos = o.last;
 	return delete_keys(s, t, &o);
 }

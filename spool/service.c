@@ -402,7 +402,7 @@ struct spool *service_spool(struct service *svc)
 
 /* ---- housekeeping ---- */
 
-enum { TICK_MS = 1000, TICK_BUSY_MS = 20, REAP_STEP = 256, CLEAN_STEP = 512, CLEAN_MS = 60000, CHECKPOINT_MS = 30000,
+enum { TICK_MS = 1000, TICK_BUSY_MS = 20, REAP_STEP = 256, CLEAN_STEP = 512, CLEAN_MS = 600000, CHECKPOINT_MS = 30000,
 	CHECKPOINT_KB = 16 * 1024, SETTLE_MS = 5000, SETTLE_STEP = 500, SETTLE_STEP_BUSY = 64 };
 
 static void check_state(struct service *svc)

@@ -25,6 +25,7 @@ WIRE_DECLARE(ix_msg, IX_MSG_FIELDS)
 #define IX_RCPT_FIELDS(X) X##_STR(addr, SPOOL_ADDR_MAX) X##_STR(orcpt, SPOOL_ADDR_MAX) X##_U8(notify) X##_U8(state) \
 	X##_U32(attempts) X##_U64(due) X##_STR(status, 16) X##_STR(text, SPOOL_TEXT_MAX) X##_STR(relay, 512)
 WIRE_DECLARE(ix_rcpt, IX_RCPT_FIELDS)
+#define TRACE_ACCEPTED "accepted"       /* the first event of each message */
 #define IX_TRACE_FIELDS(X) X##_U64(time_us) X##_STR(event, 32) X##_STR(text, 4096)
 WIRE_DECLARE(ix_trace, IX_TRACE_FIELDS)
 /* uidvalidity: the last one given; mailboxes: how many there are. */

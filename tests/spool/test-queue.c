@@ -370,12 +370,38 @@ static void traces_and_cleaning(void **state)
 	buf_free(&b);
 }
 
+/* What is not old is not walked through. */
+static void cleaning_ends(void **state)
+{
+	uint64_t first = do_accept("s@x", "a@y", "x"), before, id = 0;
+	struct buf b = BUF_INIT(65536);
+	bool more;
+
+	(void)state;
+	assert_int_equal(do_result(first, 0, RCPT_DONE, 0), 0);
+	before = test_now_us += 1000000;
+	for (int i = 0; i < 20; i++) {
+		test_now_us += 1000000;
+		assert_true((id = do_accept("s@x", "a@y", "x")) != 0);
+	}
+	/* accepted, sent, removed; then the first that is younger */
+	assert_int_equal(spool_clean(sp, before, 0, 3, &more), 0);
+	assert_true(more);
+	assert_int_equal(spool_clean(sp, before, 0, 3, &more), 0);
+	assert_false(more);
+	assert_int_equal(spool_trace(sp, first, a, count_trace, &b), 0);
+	assert_int_equal(buf_len(&b), 0);
+	assert_int_equal(spool_trace(sp, id, a, count_trace, &b), 0);
+	assert_true(buf_len(&b) != 0);
+	buf_free(&b);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(accept_and_read), T(outcomes), T(notices), T(one_body), T(exactly_once), T(forwards), T(forwards_of_many), T(queue_verbs),
-		T(batches), T(damaged_index), T(traces_and_cleaning),
+		T(batches), T(damaged_index), T(traces_and_cleaning), T(cleaning_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
