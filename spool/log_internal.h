@@ -38,6 +38,7 @@ struct spool_log {
 	bool have_next;
 	struct log_maker *maker;        /* the thread that makes it, or NULL */
 	bool threads;
+	uint64_t opened_ms;
 	uint64_t durable;       /* last durable LSN */
 	uint64_t next_lsn;      /* of the next append */
 	struct buf batch;

@@ -6,8 +6,10 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "common/base/clock.h"
+
 /* The next one is begun when a quarter of the current one is full: at the disk's own speed it is then ready in time. */
-enum { IDLE_SLICE = 4 << 20, THREAD_SLICE = 1 << 20, AHEAD_PART = 4 };
+enum { IDLE_SLICE = 4 << 20, THREAD_SLICE = 1 << 20, AHEAD_PART = 4, START_REST_MS = 5000 };
 
 /* The thread's: from its begin to its end nobody else touches make. */
 struct log_maker {
@@ -121,9 +123,15 @@ int log_next_complete(struct spool_log *l)
 	return r;
 }
 
+/* Right after a start, while there is room, the disk is left to those who wait for what is not in memory yet. */
+static bool start_rest(const struct spool_log *l)
+{
+	return l->threads && l->have_cur && l->cur.used < l->cur.head.size / 4 * 3 && clock_mono_ms() - l->opened_ms < START_REST_MS;
+}
+
 static bool next_wanted(const struct spool_log *l)
 {
-	return !l->broken && (!l->have_cur || l->cur.used > l->cur.head.size / AHEAD_PART);
+	return !l->broken && !start_rest(l) && (!l->have_cur || l->cur.used > l->cur.head.size / AHEAD_PART);
 }
 
 void log_make_ahead(struct spool_log *l)

@@ -18,6 +18,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 
 struct found {
@@ -298,6 +299,7 @@ int log_open(struct spool_log **l_r, const struct log_conf *conf)
 	l->segment_size = conf->segment_size / SEGMENT_HEADER * SEGMENT_HEADER;
 	l->reserve = conf->reserve;
 	l->threads = conf->threads;
+	l->opened_ms = clock_mono_ms();
 	l->batch = BUF_INIT((size_t)SEGMENT_MAX);
 	l->dirfd = -1;
 	l->next_lsn = 1;
