@@ -12,12 +12,12 @@
 #include "common/base/clock.h"
 #include "common/daemon/token.h"
 #include "common/ipc/peercred.h"
-#include "tests/accountd/tempdir.h"
+#include "tests/lib/tempdir.h"
 
 static struct accountd ac;
 static struct daemon dm;
 static struct loop *lp;
-static char dir[64];
+static char dir[TEMPDIR_MAX];
 static uint64_t clock_ahead;            /* ms */
 static struct buf logged;
 

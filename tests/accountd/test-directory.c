@@ -2,10 +2,10 @@
 
 #include "accountd/directory.h"
 #include "common/base/log.h"
-#include "tests/accountd/tempdir.h"
+#include "tests/lib/tempdir.h"
 
 static struct store *st;
-static char dir[64];
+static char dir[TEMPDIR_MAX];
 
 static struct name name_of(const char *text)
 {

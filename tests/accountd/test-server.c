@@ -6,13 +6,13 @@
 #include "common/daemon/token.h"
 #include "common/ipc/proto_account.h"
 #include "common/mail/base64.h"
-#include "tests/accountd/tempdir.h"
+#include "tests/lib/tempdir.h"
 #include "tests/lib/server.h"
 
 static const char conf[] = "recipient_delimiter = +\nlogin_failures = 3\nauth_threads = 2\nscram_iterations = 4096\n";
 
 static struct server s;
-static char dir[64];
+static char dir[TEMPDIR_MAX];
 
 static void start(void)
 {

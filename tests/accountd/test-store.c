@@ -4,10 +4,10 @@
 #include <sys/wait.h>
 
 #include "accountd/admin.h"
-#include "tests/accountd/tempdir.h"
+#include "tests/lib/tempdir.h"
 
 static struct store *st;
-static char dir[64];
+static char dir[TEMPDIR_MAX];
 
 static int open_store(void **state)
 {

@@ -1,8 +1,6 @@
 """Nothing is lost: numbered messages are sent while each process in turn is killed with SIGKILL
 again and again. Every message that got its 250 is in the mailbox in the end; locally never twice."""
 import os
-import poplib
-import re
 import signal
 import smtplib
 import sys
@@ -60,30 +58,6 @@ class Sender(threading.Thread):
                 time.sleep(0.01)    # a refused message comes again, not in a tight loop
 
 
-def drained(s):
-    """Everybody is back, and the queue is empty."""
-    p = s.pabal("queue", "list", "--json", check=False)
-    return s.ready() and p.returncode == 0 and p.stdout.strip() in ("", "[]")
-
-
-def reads(s, user):
-    """What is in the mailbox; who died last may just be coming back."""
-    def get():
-        try:
-            return [s.messages(user)]
-        except (OSError, EOFError, poplib.error_proto):
-            return None
-    return h.wait_for("the mail of " + user, get)[0]
-
-
-def numbers_of(messages):
-    out = {}
-    for m in messages:
-        n = int(re.search(rb"Subject: number (\d+)\.", m).group(1))
-        out[n] = out.get(n, 0) + 1
-    return out
-
-
 def test():
     conf = "smtp_reply_timeout = 20s\nsmtp_final_timeout = 20s\n"
     naver, daum = h.two_domains(conf)
@@ -115,8 +89,8 @@ def test():
     ok(all(kills.get(r, 0) >= 2 for r in ROLES), "every process was killed again and again", kills)
     print("# kills: %s" % kills)
     for system in (naver, daum):
-        h.wait_for("the queue of %s to drain" % system.name, lambda s=system: drained(s), 2 * h.DEADLINE)
-    got = numbers_of(reads(daum, "def"))
+        h.wait_for("the queue of %s to drain" % system.name, system.drained, 2 * h.DEADLINE)
+    got = h.numbers_of(daum.read_again("def"))
     lost = sorted(accepted - set(got))
     same(lost, [], "every message that got its 250 is in the mailbox")
     # what was submitted at daum.test itself: as often as the client tried at the most, and once when it tried once

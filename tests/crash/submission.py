@@ -2,8 +2,6 @@
 other over verified TLS, while each process in turn is killed with SIGKILL again and again; keyd twice as often."""
 import base64
 import os
-import poplib
-import re
 import signal
 import smtplib
 import sys
@@ -76,30 +74,6 @@ class Sender(threading.Thread):
                 time.sleep(0.02)    # a refused message comes again, not in a tight loop
 
 
-def drained(s):
-    """Everybody is back, and the queue is empty."""
-    p = s.pabal("queue", "list", "--json", check=False)
-    return s.ready() and p.returncode == 0 and p.stdout.strip() in ("", "[]")
-
-
-def reads(s, user):
-    """What is in the mailbox; who died last may just be coming back."""
-    def get():
-        try:
-            return [s.messages(user)]
-        except (OSError, EOFError, poplib.error_proto):
-            return None
-    return h.wait_for("the mail of " + user, get)[0]
-
-
-def numbers_of(messages):
-    out = {}
-    for m in messages:
-        n = int(re.search(rb"Subject: number (\d+)\.", m).group(1))
-        out[n] = out.get(n, 0) + 1
-    return out
-
-
 def systems(ca):
     conf = ("smtp_reply_timeout = 20s\nsmtp_final_timeout = 20s\ntls_ca_file = %s\n"
             "tls_policy = daum.test verify\ntls_policy = naver.test verify\n" % ca.cert)
@@ -151,8 +125,8 @@ def test():
     ok(all(kills.get(r, 0) >= 2 for r in ROLES), "every process was killed again and again", kills)
     print("# kills: %s" % kills)
     for system in both:
-        h.wait_for("the queue of %s to drain" % system.name, lambda s=system: drained(s), 2 * h.DEADLINE)
-    got = numbers_of(reads(daum, "def")), numbers_of(reads(naver, "abc"))
+        h.wait_for("the queue of %s to drain" % system.name, system.drained, 2 * h.DEADLINE)
+    got = h.numbers_of(daum.read_again("def")), h.numbers_of(naver.read_again("abc"))
     same(sorted(n for p in part[:3] for n in p if n not in got[0]), [], "every message to def that got its 250 is there")
     same(sorted(n for n in part[3] if n not in got[1]), [], "every message to abc that got its 250 is there")
     more = {n: c for n, c in got[0].items() if n in part[2] and c > senders[2].tries[n]}

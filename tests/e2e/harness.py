@@ -10,6 +10,7 @@ import imaplib
 import os
 import poplib
 import random
+import re
 import shutil
 import signal
 import smtplib
@@ -333,6 +334,29 @@ class System:
         n = c.stat()[0]
         c.quit()
         return n
+
+    def drained(self):
+        """Everybody is back, and the queue is empty."""
+        p = self.pabal("queue", "list", "--json", check=False)
+        return self.ready() and p.returncode == 0 and p.stdout.strip() in ("", "[]")
+
+    def read_again(self, user):
+        """What is in the mailbox; who died last may just be coming back."""
+        def get():
+            try:
+                return [self.messages(user)]
+            except (OSError, EOFError, poplib.error_proto):
+                return None
+        return wait_for("the mail of " + user, get)[0]
+
+
+def numbers_of(messages):
+    """How many of each Subject "number N." there are."""
+    out = {}
+    for m in messages:
+        n = int(re.search(rb"Subject: number (\d+)\.", m).group(1))
+        out[n] = out.get(n, 0) + 1
+    return out
 
 
 class Authority:

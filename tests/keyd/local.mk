@@ -14,7 +14,7 @@ tests_keyd_test_sign_SOURCES = %D%/test-sign.c %D%/pki.c %D%/pki.h %D%/texts.h
 tests_keyd_test_sign_LDADD = $(KEYD_TEST_LIBS)
 
 UNIT_TESTS += tests/keyd/test-store
-tests_keyd_test_store_SOURCES = %D%/test-store.c %D%/pki.c %D%/pki.h
+tests_keyd_test_store_SOURCES = %D%/test-store.c %D%/pki.c %D%/pki.h tests/lib/tempdir.h
 tests_keyd_test_store_LDADD = $(KEYD_TEST_LIBS)
 
 UNIT_TESTS += tests/keyd/test-server

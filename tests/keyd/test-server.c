@@ -10,13 +10,13 @@
 
 #include "common/ipc/proto_key.h"
 #include "common/ipc/proto_master.h"
-#include "tests/accountd/tempdir.h"
+#include "tests/lib/tempdir.h"
 #include "tests/keyd/pki.h"
 #include "tests/keyd/texts.h"
 #include "tests/lib/server.h"
 
 static struct server s;
-static char dir[64];
+static char dir[TEMPDIR_MAX];
 
 /* An edge: what it was told. */
 struct edge {
@@ -196,7 +196,7 @@ static void first_start(void **state)
 	uint8_t text[TEXT_ROOM];
 	struct slice sig = { 0 }, t = text_tls13(text, 32), key, doc = SLICE_LIT("a document");
 	struct stat st;
-	char path[128];
+	char path[TEMPDIR_MAX + 128];
 
 	(void)state;
 	edge_open(&smtpd, ROLE_SMTPD);
@@ -238,7 +238,7 @@ static void first_start(void **state)
 static int make_file(const char *name, const struct pki *p, bool key)
 {
 	struct buf text = BUF_INIT(1 << 20);
-	char path[128];
+	char path[TEMPDIR_MAX + 128];
 	int fd;
 
 	if (key)
@@ -364,7 +364,7 @@ static void installs(void **state)
 static void put_pem(const char *name, const struct pki *p, size_t cut)
 {
 	struct buf text = BUF_INIT(1 << 20);
-	char path[128], tmp[128];
+	char path[TEMPDIR_MAX + 128], tmp[TEMPDIR_MAX + 128];
 	size_t n;
 	int fd;
 

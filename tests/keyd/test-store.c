@@ -1,7 +1,6 @@
 /* The files of key_dir: what is read, when it is read anew, and what an interruption leaves. */
 #include "tests/lib/unit.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,8 +8,9 @@
 #include "common/base/log.h"
 #include "tests/keyd/pki.h"
 #include "keyd/store.h"
+#include "tests/lib/tempdir.h"
 
-static char dir[64];
+static char dir[TEMPDIR_MAX];
 static int dirfd_;
 static struct store *s;
 static struct pki a, b;         /* two of the same name */
@@ -24,11 +24,8 @@ static void count(enum log_level level, const char *text)
 
 static int set_up(void **state)
 {
-	const char *base = getenv("TMPDIR");
-
 	(void)state;
-	(void)snprintf(dir, sizeof(dir), "%s/pabal-XXXXXX", base != NULL && strlen(base) <= 40 ? base : "/tmp");
-	assert_non_null(mkdtemp(dir));
+	tempdir_make(dir);
 	dirfd_ = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	s = store_new(dirfd_);
 	assert_non_null(s);
@@ -41,17 +38,11 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-	DIR *d = opendir(dir);
-	const struct dirent *e;
-
 	(void)state;
 	log_capture(NULL);
 	store_free(&s);
-	while ((e = readdir(d)) != NULL)
-		(void)unlinkat(dirfd_, e->d_name, 0);
-	(void)closedir(d);
 	(void)close(dirfd_);
-	assert_int_equal(rmdir(dir), 0);
+	tempdir_remove(dir);
 	pki_free(&a);
 	pki_free(&b);
 	return 0;

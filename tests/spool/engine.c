@@ -111,6 +111,16 @@ void engine_crash(void)
 	spool_close(&sp, false);
 }
 
+void engine_lose(const char *name)
+{
+	static unsigned lost;
+	char from[4200], to[4200];
+
+	(void)snprintf(from, sizeof(from), "%s/%s", testdir_path(), name);
+	(void)snprintf(to, sizeof(to), "%s/lost-%u", testdir_path(), lost++);
+	assert_int_equal(rename(from, to), 0);
+}
+
 int do_op(struct spool_op *op, struct spool_done *done_r)
 {
 	struct spool_done done;

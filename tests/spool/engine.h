@@ -19,6 +19,8 @@ void engine_open(void);
 void engine_close(void);
 /* As if the process had been killed: no checkpoint, an open batch is lost. */
 void engine_crash(void);
+/* Takes a file or folder of the closed spool out of its way. */
+void engine_lose(const char *name);
 
 /* A batch of one op, committed. */
 int do_op(struct spool_op *op, struct spool_done *done_r);

@@ -190,15 +190,6 @@ static bool on_disk(const char *text, uint64_t *size_r)
 	return found;
 }
 
-static void lose(const char *name)
-{
-	char path[4200], other[4200];
-
-	(void)snprintf(path, sizeof(path), "%s/%s", testdir_path(), name);
-	(void)snprintf(other, sizeof(other), "%s/lost-%08x", testdir_path(), disk_random(UINT32_MAX));
-	assert_int_equal(rename(path, other), 0);
-}
-
 /* Turns a byte in the middle of snapshot number i, the newest being 0. */
 static void damage_snapshot(unsigned i)
 {
@@ -285,7 +276,7 @@ static void accounts(void **state)
 	engine_open();
 	assert_true(index_hash() == hash);
 	engine_crash();
-	lose("index");
+	engine_lose("index");
 	engine_open();
 	assert_true(index_hash() == hash);
 	check_bodies(10000);
@@ -414,7 +405,7 @@ static void snapshots(void **state)
 	assert_int_equal(reap(), 0);
 	hash = index_hash();
 	engine_crash();
-	lose("index");
+	engine_lose("index");
 	log_text[0] = '\0';
 	capture();
 	engine_open();
@@ -434,7 +425,7 @@ static void rebuilds(void **state)
 	hash = index_hash();
 	/* From the log alone. */
 	engine_crash();
-	lose("index");
+	engine_lose("index");
 	log_text[0] = '\0';
 	engine_open();
 	assert_non_null(strstr(log_text, "anew from the log"));
@@ -446,14 +437,14 @@ static void rebuilds(void **state)
 	fill(121, 10, 10000);
 	hash = index_hash();
 	engine_crash();
-	lose("index");
+	engine_lose("index");
 	log_text[0] = '\0';
 	engine_open();
 	assert_non_null(strstr(log_text, "anew from snapshot"));
 	assert_true(index_hash() == hash);
 	/* The newest snapshot is damaged: from the one before. */
 	engine_crash();
-	lose("index");
+	engine_lose("index");
 	damage_snapshot(0);
 	log_text[0] = '\0';
 	engine_open();
@@ -463,10 +454,10 @@ static void rebuilds(void **state)
 	check_bodies(10000);
 	/* None is left: that cannot be mended, and nothing is made up. */
 	engine_crash();
-	lose("index");
+	engine_lose("index");
 	damage_snapshot(1);
 	assert_int_equal(engine_try_open(), ERR_CORRUPT);
-	lose("log");
+	engine_lose("log");
 	engine_open();
 }
 
@@ -525,7 +516,7 @@ static void after(void **state, bool cut, unsigned at)
 		disk_power_cut();
 	disk_heal();
 	if (at % 3 == 0)
-		lose("index");
+		engine_lose("index");
 	assert_row(at, engine_try_open() == 0);
 	assert_row(at, strcmp(rows_text(mailbox_id(ACCOUNT, "INBOX")), "3 6 9 12 15 18 21 24") == 0);
 	check_bodies(8000);
@@ -536,7 +527,7 @@ static void after(void **state, bool cut, unsigned at)
 		uint64_t hash = index_hash();
 
 		engine_crash();
-		lose("index");
+		engine_lose("index");
 		engine_open();
 		assert_row(at, index_hash() == hash);
 	}

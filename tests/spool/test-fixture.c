@@ -228,22 +228,13 @@ static void write_image(const char *path, size_t size)
 	(void)close(fd);
 }
 
-static void lose(const char *name)
-{
-	char path[4200], other[4200];
-
-	path_of(path, ".", name);
-	(void)snprintf(other, sizeof(other), "%s/lost-%08x", testdir_path(), disk_random(UINT32_MAX));
-	assert_int_equal(rename(path, other), 0);
-}
-
 /* An empty spool whose log, and whose snapshot, are the fixture. */
 static void install(const char *ops, const char *snapshot, size_t snapshot_size)
 {
 	char path[4200];
 
 	engine_crash();
-	lose("index");
+	engine_lose("index");
 	path_of(path, "log", "0000000000000001");
 	fixture_load(ops, image, sizeof(image));
 	write_image(path, 1 << 16);

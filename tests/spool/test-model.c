@@ -82,15 +82,6 @@ static void batch(void)
 	model_check("a log that could not be mended");
 }
 
-static void lose_index(void)
-{
-	char path[4200], other[4200];
-
-	(void)snprintf(path, sizeof(path), "%s/index", testdir_path());
-	(void)snprintf(other, sizeof(other), "%s/taken-away-%u", testdir_path(), roll(1000000));
-	assert_int_equal(rename(path, other), 0);
-}
-
 static void damage_index(void)
 {
 	static const char *const files[] = { "row.db", "meta.db", "queue.db", "log.0000000001" };
@@ -186,7 +177,7 @@ static void event(void)
 	case 3:
 		before = index_hash();
 		engine_crash();
-		lose_index();
+		engine_lose("index");
 		engine_open();
 		model_check("lost index");
 		if (!derived && spool_counters(sp)->applied != 0)

@@ -43,16 +43,6 @@ static int setup(void **state)
 	return r;
 }
 
-static void lose_index(void)
-{
-	char from[4200], to[4200];
-	static unsigned n;
-
-	(void)snprintf(from, sizeof(from), "%s/index", testdir_path());
-	(void)snprintf(to, sizeof(to), "%s/lost-%u", testdir_path(), n++);
-	assert_int_equal(rename(from, to), 0);
-}
-
 /* Killed; the index as it was, or made anew from the log alone: it is the same. */
 static void kill_it(void)
 {
@@ -67,7 +57,7 @@ static void kill_it(void)
 		assert_int_equal(spool_reap(sp, 1000, &more), 0);
 	assert_true(index_hash() == hash);
 	engine_crash();
-	lose_index();
+	engine_lose("index");
 	engine_open();
 	for (bool more = true; more;)
 		assert_int_equal(spool_reap(sp, 1000, &more), 0);

@@ -1,17 +1,18 @@
-#ifndef PABAL_TESTS_ACCOUNTD_TEMPDIR_H
-#define PABAL_TESTS_ACCOUNTD_TEMPDIR_H
+#ifndef PABAL_TESTS_TEMPDIR_H
+#define PABAL_TESTS_TEMPDIR_H
 /* An empty directory of the test's own, removed with what is in it. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static inline void tempdir_make(char path[64])
+enum { TEMPDIR_MAX = 1024 };
+
+static inline void tempdir_make(char path[TEMPDIR_MAX])
 {
 	const char *base = getenv("TMPDIR");
 
-	(void)snprintf(path, 64, "%s/pabal-XXXXXX", base != NULL && strlen(base) <= 40 ? base : "/tmp");
-	if (mkdtemp(path) == NULL)
+	if (snprintf(path, TEMPDIR_MAX, "%s/pabal-XXXXXX", base != NULL ? base : "/tmp") >= TEMPDIR_MAX || mkdtemp(path) == NULL)
 		abort();
 }
 
@@ -24,6 +25,7 @@ static inline void tempdir_remove(const char *path)
 		(void)unlinkat(dirfd(d), e->d_name, 0);
 	if (d != NULL)
 		(void)closedir(d);
-	(void)rmdir(path);
+	if (rmdir(path) != 0)
+		abort();
 }
 #endif
