@@ -142,6 +142,8 @@ bool imap_append_begin(struct imap_session *s, struct slice text);
 /* Prepares s->cmd with an arena and the tag: false without memory. */
 bool imap_cmd_new(struct imap_session *s, struct slice text, struct imap_parse *p);
 void imap_cmd_clear(struct imap_session *s);
+/* lifetime.c: frees a session and what it holds, and says nothing to anybody. */
+void imap_session_drop(struct imap_session *s);
 /* Answers the announced literal's command, "NO ..." or "BAD ...", and takes no more of it. */
 void imap_refuse_literal(struct imap_session *s, const char *answer);
 /* The one timer: login, IDLE, spool away. */

@@ -74,6 +74,18 @@ static void spool_leave(struct imap_session *s)
 	s->spool = 0;
 }
 
+void imap_session_drop(struct imap_session *s)
+{
+	arena_free(&s->cmd.arena);
+	view_close(&s->view);
+	imap_reader_free(&s->reader);
+	if (s->token.p != NULL)
+		explicit_bzero((void *)(uintptr_t)s->token.p, s->token.len);
+	free((void *)(uintptr_t)s->token.p);
+	free((void *)(uintptr_t)s->user.p);
+	free(s);
+}
+
 void imap_session_free(struct imap_session **sp)
 {
 	struct imap_session *s = *sp;
@@ -86,13 +98,7 @@ void imap_session_free(struct imap_session **sp)
 	if (s->reopen != NULL)
 		s->env->ops->cancel(s->env->be, s->reopen);
 	spool_leave(s);
-	view_close(&s->view);
-	imap_reader_free(&s->reader);
-	if (s->token.p != NULL)
-		explicit_bzero((void *)(uintptr_t)s->token.p, s->token.len);
-	free((void *)(uintptr_t)s->token.p);
-	free((void *)(uintptr_t)s->user.p);
-	free(s);
+	imap_session_drop(s);
 }
 
 void imap_unselect(struct imap_session *s)

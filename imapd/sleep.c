@@ -55,18 +55,6 @@ static void bytes_put(struct imap_sleeper *z, const struct imap_session *s)
 		to = put(to, s->view.keywords[i], strlen(s->view.keywords[i]) + 1);
 }
 
-static void session_drop(struct imap_session *s)
-{
-	arena_free(&s->cmd.arena);
-	view_close(&s->view);
-	imap_reader_free(&s->reader);
-	if (s->token.p != NULL)
-		explicit_bzero((void *)(uintptr_t)s->token.p, s->token.len);
-	free((void *)(uintptr_t)s->token.p);
-	free((void *)(uintptr_t)s->user.p);
-	free(s);
-}
-
 struct imap_sleeper *imap_session_sleep(struct imap_session **sp)
 {
 	struct imap_session *s = *sp;
@@ -98,7 +86,7 @@ struct imap_sleeper *imap_session_sleep(struct imap_session **sp)
 		*z->view = s->view;
 		memset(&s->view, 0, sizeof(s->view));
 	}
-	session_drop(s);
+	imap_session_drop(s);
 	*sp = NULL;
 	return z;
 }
@@ -157,7 +145,7 @@ struct imap_session *imap_session_wake(struct imap_sleeper **zp, const struct im
 		return NULL;
 	imap_reader_init(&s->reader, IMAP_LINE_MAX, IMAP_TEXT_MAX, IMAP_LITERALS_MAX);
 	if (!bytes_take(z, s)) {
-		session_drop(s);
+		imap_session_drop(s);
 		return NULL;
 	}
 	if (z->view != NULL)
